@@ -1,0 +1,74 @@
+/* format: the registry, and what is said about paths that no format takes. */
+#include "formats/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const pare_format *const pare_formats[] = {
+#define FORMAT(name) &pare_format_##name,
+#include "formats/formats.def"
+#undef FORMAT
+   NULL
+};
+
+/* Files of other programs that a user is likely to try. A pattern matches the first bytes or the end of the
+ * path. */
+static const struct foreign {
+   const char *magic, *suffix, *name;
+} foreigns[] = {
+   { "GGUF", ".gguf", "GGUF" },
+   { "PK\x03\x04", ".pt", "PyTorch pickle" },
+   { NULL, ".bin", "PyTorch pickle" },
+   { NULL, ".onnx", "ONNX" },
+};
+
+static bool ends_with(const char *text, const char *suffix)
+{
+   size_t size = strlen(text), tail = strlen(suffix);
+   return size >= tail && strcmp(text + size - tail, suffix) == 0;
+}
+
+static const char *foreign_name(const char *path, const char *head, size_t size)
+{
+   for (size_t i = 0; i < sizeof foreigns / sizeof foreigns[0]; i++) {
+      const struct foreign *f = &foreigns[i];
+      if (f->magic && size >= strlen(f->magic) && memcmp(head, f->magic, strlen(f->magic)) == 0)
+         return f->name;
+      if (ends_with(path, f->suffix)) return f->name;
+   }
+   return NULL;
+}
+
+static pare_status refuse_file(pare_ctx *ctx, const char *path)
+{
+   char head[8];
+   FILE *file = fopen(path, "rb");
+   if (!file) return pare_fail(ctx, PARE_INPUT, path, "cannot open: %s", strerror(errno));
+   size_t size = fread(head, 1, sizeof head, file);
+   fclose(file);
+   const char *foreign = foreign_name(path, head, size);
+   if (foreign) return pare_fail(ctx, PARE_UNSUPPORTED, path, "%s files are not supported", foreign);
+   if (ends_with(path, ".safetensors") || ends_with(path, ".json"))
+      return pare_fail(ctx, PARE_INPUT, path,
+                       "one file of a model; expected the directory that holds config.json");
+   return pare_fail(ctx, PARE_INPUT, path, "neither a Hugging Face directory nor a pare artifact");
+}
+
+static pare_status refuse(pare_ctx *ctx, const char *path)
+{
+   struct stat st;
+   if (stat(path, &st) != 0) return pare_fail(ctx, PARE_INPUT, path, "cannot open: %s", strerror(errno));
+   if (S_ISDIR(st.st_mode)) return pare_fail(ctx, PARE_INPUT, path, "a directory without config.json");
+   if (!S_ISREG(st.st_mode))
+      return pare_fail(ctx, PARE_INPUT, path, "neither a regular file nor a directory");
+   return refuse_file(ctx, path);
+}
+
+pare_status pare_model_load(pare_ctx *ctx, const char *path, pare_model **out)
+{
+   for (const pare_format *const *format = pare_formats; *format; format++)
+      if ((*format)->probe(path)) return (*format)->load(ctx, path, out);
+   return refuse(ctx, path);
+}

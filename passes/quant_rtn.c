@@ -1,0 +1,164 @@
+/* quant_rtn: quantize weights by rounding to nearest, one scale per output channel.
+ *
+ * Before:  float weights.    After: the matrices of linear and embed nodes in the integer encoding, and the
+ *          linear nodes that use them quantize their activations.
+ * Targets: all by default, embedding and head too. A weight with several users (a tied embedding) is
+ *          quantized once and stays tied. It is quantized when the targets name it or any of its users, no
+ *          skip names it or any of them, and every user is a linear or an embed node; so one user's target
+ *          decides for all, and one user's skip too.
+ * Leaves:  norms, biases, everything of rank 1; tables of learned positions unless "positions" is set: they
+ *          are small, and their error enters every token.
+ * Rotation: rows are multiplied by Walsh-Hadamard blocks of the largest size of 128, 64, 32 that divides K,
+ *          which spreads outliers. "auto" rotates where that can be done; weights that a pass of the recipe
+ *          pruned are not rotated, because their zeros would be lost, and a fallback says so. "on" refuses
+ *          such a recipe. Where no size divides K there is no rotation, and a fallback says so.
+ * Source:  round to nearest, kernels/round.h; rotation: QuaRot, arXiv 2404.00456, section 4. */
+#include <string.h>
+
+#include "ops/ops.h"
+#include "passes/passes.h"
+
+enum { ROTATE_AUTO, ROTATE_ON, ROTATE_OFF };
+
+typedef struct options {
+   int type, rotate, act;
+   bool positions;
+} options;
+
+static const char *const type_names[] = { "i8", NULL };
+static const char *const rotate_names[] = { "auto", "on", "off", NULL };
+static const char *const default_targets[] = { "*", NULL };
+
+static const pare_field fields[] = {
+   { .name = "type",
+     .kind = PARE_FIELD_ENUM,
+     .offset = offsetof(options, type),
+     .choices = type_names,
+     .help = "encoding of the weights" },
+   { .name = "rotate",
+     .kind = PARE_FIELD_ENUM,
+     .offset = offsetof(options, rotate),
+     .choices = rotate_names,
+     .help =
+        "rotate rows before rounding; auto leaves out weights that were pruned, so that their zeros stay" },
+   { .name = "act",
+     .kind = PARE_FIELD_ENUM,
+     .offset = offsetof(options, act),
+     .choices = type_names,
+     .help = "encoding of the activations that enter quantized linear layers" },
+   { .name = "positions",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(options, positions),
+     .help = "quantize tables of learned positions too" },
+   PARE_FIELDS_END
+};
+
+/* What becomes of a weight, and why not what was wished. */
+typedef struct decision {
+   bool quantize;
+   int rotation;
+   const char *wanted, *got, *reason; /* a fallback when reason is not NULL */
+} decision;
+
+static bool is_positions(const pare_weight_note *note)
+{
+   for (size_t i = 0; i < note->n_users; i++) {
+      const pare_node *user = note->users[i];
+      if (user->op != PARE_OP_embed || !user->input[0]->name) continue;
+      if (strcmp(user->input[0]->name, "positions") == 0) return true;
+   }
+   return false;
+}
+
+static bool has_matrix_user(const pare_weight_note *note)
+{
+   for (size_t i = 0; i < note->n_users; i++) {
+      const pare_node *user = note->users[i];
+      if ((user->op == PARE_OP_linear || user->op == PARE_OP_embed) && user->weight[0] == note->weight)
+         return true;
+   }
+   return false;
+}
+
+static bool is_candidate(const pare_pass_run *run, const pare_weight_note *note)
+{
+   const options *o = run->options;
+   if (note->dropped || note->weight->rank != 2 || !pare_encoding_is_float(note->encoding.kind)) return false;
+   if (!has_matrix_user(note) || (is_positions(note) && !o->positions)) return false;
+   return pare_pass_wants(run, note->weight);
+}
+
+static decision decide(const pare_pass_run *run, const pare_weight_note *note)
+{
+   const options *o = run->options;
+   decision d = { .quantize = true, .wanted = "i8", .got = pare_encoding_name(note->encoding.kind) };
+   pare_encoding plain = { .kind = PARE_ENC_I8 };
+   if (!pare_note_is_matrix(note)) d.reason = "a node other than linear and embed uses it too";
+   else if (!pare_encoding_fits(&plain, note->weight->rank, note->weight->dim))
+      d.reason = "more than 65536 inputs";
+   d.quantize = !d.reason;
+   if (!d.quantize || o->rotate == ROTATE_OFF) return d;
+   d.wanted = "i8 rotated";
+   d.got = "i8";
+   d.rotation = note->pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
+   if (note->pruned) d.reason = "pruned values stay zero only without rotation";
+   else if (d.rotation == 0) d.reason = "the number of inputs is not a multiple of 32";
+   return d;
+}
+
+static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
+{
+   const options *o = run->options;
+   for (size_t i = 0; i < run->notes->count; i++) {
+      const pare_weight_note *note = &run->notes->items[i];
+      if (!is_candidate(run, note)) continue;
+      decision d = decide(run, note);
+      if (d.quantize && note->pruned && o->rotate == ROTATE_ON)
+         return pare_fail(
+            ctx, PARE_USAGE, run->path,
+            "\"rotate\": \"on\" would lose the zeros that an earlier pass prunes in %s, expected \"auto\" "
+            "or \"off\"",
+            note->weight->name);
+      if (d.quantize)
+         pare_pass_plan(run, note->weight, (pare_encoding){ .kind = PARE_ENC_I8, .rotation = d.rotation });
+   }
+   return PARE_OK;
+}
+
+static void set_activations(const pare_weight_note *note)
+{
+   for (size_t i = 0; i < note->n_users; i++) {
+      pare_node *user = note->users[i];
+      if (user->op == PARE_OP_linear) ((pare_linear_attrs *)user->attrs)->act = PARE_ACT_I8;
+   }
+}
+
+static pare_status quantize(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight)
+{
+   const pare_weight_note *note = pare_pass_note(run, weight);
+   pare_encode_error error;
+   if (!is_candidate(run, note)) return PARE_OK;
+   decision d = decide(run, note);
+   if (d.reason) PARE_TRY(pare_pass_fallback(ctx, run, weight->name, d.wanted, d.got, d.reason));
+   if (!d.quantize) return PARE_OK;
+   PARE_TRY(pare_encode_i8(ctx, weight, d.rotation, pare_pass_outfile(run, weight), &error));
+   set_activations(note);
+   return pare_pass_record(ctx, run, weight, &error);
+}
+
+static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
+{
+   pare_graph *graph = run->model->graph;
+   for (size_t i = 0; i < graph->n_weights; i++) {
+      if (i + 1 < graph->n_weights) pare_weight_prefetch(graph->weights[i + 1]);
+      PARE_TRY(quantize(ctx, run, graph->weights[i]));
+   }
+   return PARE_OK;
+}
+
+const pare_pass pare_pass_quant_rtn = {
+   .name = "quant_rtn", .help = "quantize weights by rounding to nearest, one scale per output channel",
+   .fields = fields, .options_size = sizeof(options), .targets = default_targets,
+   .requires = PARE_HAS_FLOAT_LINEARS,
+   .ensures = PARE_IS_QUANTIZED, .lossy = true, .plan = plan, .run = run_pass
+};

@@ -1,0 +1,107 @@
+/* node: adding, unlinking and rewiring nodes. A node is complete, checked and typed before it is linked, so a
+ * failure leaves the graph as it was (but for some bytes of the arena). */
+#include <string.h>
+
+#include "ir/check.h"
+#include "ir/value_list.h"
+
+static pare_status check_spec(pare_ctx *ctx, const pare_graph *graph, const pare_node_spec *spec)
+{
+   PARE_TRY(pare_check_name(ctx, "node", spec->name));
+   if ((unsigned)spec->op >= PARE_OP_COUNT)
+      return pare_fail(ctx, PARE_INTERNAL, spec->name, "no such operation");
+   if (pare_graph_find_node(graph, spec->name))
+      return pare_fail(ctx, PARE_INPUT, spec->name, "there is a node of this name");
+   PARE_TRY(pare_check_arity(ctx, pare_ops[spec->op], spec->name, spec->n_inputs, spec->n_weights));
+   for (size_t i = 0; i < spec->n_inputs; i++) {
+      if (!pare_graph_owns_value(graph, spec->input[i]))
+         return pare_fail(ctx, PARE_INTERNAL, spec->name, "input %zu is not a value of this graph", i);
+   }
+   for (size_t i = 0; i < spec->n_weights; i++) {
+      if (!pare_graph_owns_weight(graph, spec->weight[i]))
+         return pare_fail(ctx, PARE_INTERNAL, spec->name, "weight %zu is not a weight of this graph", i);
+   }
+   return pare_check_room(ctx, "nodes", graph->n_nodes);
+}
+
+static pare_status set_attrs(pare_ctx *ctx, pare_graph *graph, const pare_op_info *info, const void *attrs,
+                             pare_node *node)
+{
+   if (info->attrs_size == 0) return PARE_OK;
+   node->attrs = pare_arena_alloc(ctx, graph->arena, info->attrs_size);
+   if (!node->attrs) return PARE_RESOURCE;
+   if (attrs) memcpy(node->attrs, attrs, info->attrs_size);
+   else PARE_TRY(pare_fields_init(ctx, info->fields, graph->arena, node->attrs));
+   return pare_check_attrs(ctx, info, node->name, node->attrs);
+}
+
+static pare_status make_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec, pare_node **out)
+{
+   const pare_op_info *info = pare_ops[spec->op];
+   pare_node *node = pare_arena_alloc(ctx, graph->arena, sizeof *node);
+   pare_value *value = node ? pare_arena_alloc(ctx, graph->arena, sizeof *value) : NULL;
+   char *name = value ? pare_arena_strdup(ctx, graph->arena, spec->name) : NULL;
+   if (!name) return PARE_RESOURCE;
+   *node = (pare_node){ .op = spec->op, .name = name, .output = value, .n_inputs = spec->n_inputs,
+                        .n_weights = spec->n_weights };
+   memcpy(node->input, spec->input, spec->n_inputs * sizeof *node->input);
+   memcpy(node->weight, spec->weight, spec->n_weights * sizeof *node->weight);
+   *value = (pare_value){ .kind = PARE_VALUE_TEMP, .producer = node };
+   PARE_TRY(set_attrs(ctx, graph, info, spec->attrs, node));
+   PARE_TRY(info->infer(ctx, node, &value->type));
+   if (!pare_type_valid(&value->type))
+      return pare_fail(ctx, PARE_INPUT, name, "%s: the result is too large", info->name);
+   *out = node;
+   return PARE_OK;
+}
+
+static void link_node(pare_graph *graph, pare_node *node, pare_node *before)
+{
+   node->next = before;
+   node->prev = before ? before->prev : graph->last;
+   if (node->prev) node->prev->next = node;
+   else graph->first = node;
+   if (before) before->prev = node;
+   else graph->last = node;
+   graph->n_nodes++;
+}
+
+pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec,
+                                pare_node *before, pare_value **out)
+{
+   pare_node *node = NULL;
+   PARE_TRY(check_spec(ctx, graph, spec));
+   PARE_TRY(make_node(ctx, graph, spec, &node));
+   PARE_TRY(pare_value_list_add(ctx, graph, node->output));
+   pare_status status = pare_name_index_add(ctx, &graph->node_names, node->name, node);
+   if (status != PARE_OK) {
+      pare_value_list_remove(graph, node->output);
+      return status;
+   }
+   link_node(graph, node, before);
+   *out = node->output;
+   return PARE_OK;
+}
+
+void pare_graph_remove_node(pare_graph *graph, pare_node *node)
+{
+   if (node->prev) node->prev->next = node->next;
+   else graph->first = node->next;
+   if (node->next) node->next->prev = node->prev;
+   else graph->last = node->prev;
+   graph->n_nodes--;
+   pare_name_index_remove(&graph->node_names, node->name);
+   pare_value_list_remove(graph, node->output);
+}
+
+void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to)
+{
+   for (pare_node *node = graph->first; node; node = node->next) {
+      for (size_t i = 0; i < node->n_inputs; i++) {
+         if (node->input[i] == from) node->input[i] = to;
+      }
+   }
+   for (size_t i = 0; i < graph->n_outputs; i++) {
+      if (graph->outputs[i] == from) graph->outputs[i] = to;
+   }
+}

@@ -1,0 +1,114 @@
+/* avx512_linear: the int8 product with VNNI.
+ *
+ * One tile is up to 4 blocks (64 channels) by 6 rows: 24 accumulators, 4 weight lines and a broadcast of 4
+ * activations fill the registers, and every vpdpbusd does 64 products. Accumulators live over all of K, so no
+ * partial sum is ever stored. For a group of 4 blocks all rows pass, so the group's weights (256 bytes by
+ * K/4) are read from memory once and stay in the second-level cache; with one row (decode) the same tile is
+ * four sequential read streams with an accumulator each, which is bound by memory. */
+#include <string.h>
+
+#include "kernels/avx512_util.h"
+#include "kernels/tiers.h"
+
+enum { TILE_BLOCKS = 4, TILE_ROWS = 6 };
+
+PARE_INLINE __m512i broadcast_codes(const int8_t *a)
+{
+   int32_t four;
+   memcpy(&four, a, sizeof four);
+   return _mm512_set1_epi32(four);
+}
+
+/* acc + the sum of four products of unsigned codes and signed activations, in each of 16 lanes. Assembly,
+ * because gcc 12 copies the accumulators of _mm512_dpbusd_epi32 through the stack, at less than half the
+ * speed. */
+PARE_INLINE __m512i multiply_add(__m512i acc, __m512i codes, __m512i activations)
+{
+   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(activations));
+   return acc;
+}
+
+PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
+{
+   int64_t first = block * PARE_BLOCK;
+   __mmask16 lanes = pare_lanes(first, p->n);
+   __m512 w_scale = _mm512_maskz_loadu_ps(lanes, p->w_scale + first);
+   __m512 bias = p->bias ? _mm512_maskz_loadu_ps(lanes, p->bias + first) : _mm512_setzero_ps();
+   __m512i offset = _mm512_slli_epi32(_mm512_set1_epi32(p->act_sum[row]), 7);
+   __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, offset));
+   __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
+   _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, _mm512_fmadd_ps(sum, scale, bias));
+}
+
+/* The accumulators are named variables, acc<row><block>, not an array: gcc keeps an array of registers in
+ * memory across the loop. X is expanded for every row and block; what lies outside the tile's constants
+ * vanishes. */
+#define FOR_BLOCKS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
+#define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+
+#define DECLARE(r, b) __m512i acc##r##b = _mm512_setzero_si512();
+#define DECLARE_ROW(r) FOR_BLOCKS(DECLARE, r)
+#define LOAD(r, b) __m512i line##b = _mm512_load_si512(w + (b < blocks ? b : 0) * panel + i * 64);
+#define MULTIPLY(r, b)                                           \
+   if (b < blocks) {                                             \
+      acc##r##b = multiply_add(acc##r##b, line##b, four); \
+   }
+#define MULTIPLY_ROW(r)                                      \
+   if (r < rows) {                                           \
+      __m512i four = broadcast_codes(a + r * lda + 4 * i);   \
+      FOR_BLOCKS(MULTIPLY, r)                                \
+   }
+#define STORE(r, b)                                    \
+   if (r < rows && b < blocks) {                       \
+      store_channels(p, block + b, row + r, acc##r##b); \
+   }
+#define STORE_ROW(r) FOR_BLOCKS(STORE, r)
+
+PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const int blocks, const int rows)
+{
+   const int64_t kq = p->kq, lda = p->lda, panel = kq * 64;
+   const uint8_t *w = p->codes + block * panel;
+   const int8_t *a = p->act + row * lda;
+   FOR_ROWS(DECLARE_ROW)
+   for (int64_t i = 0; i < kq; i++) {
+      FOR_BLOCKS(LOAD, 0)
+      FOR_ROWS(MULTIPLY_ROW)
+   }
+   FOR_ROWS(STORE_ROW)
+}
+
+typedef void tile_function(const pare_linear_i8 *p, int64_t block, int64_t row);
+
+#define TILE(blocks, rows)                                                                 \
+   static void tile_##blocks##_##rows(const pare_linear_i8 *p, int64_t block, int64_t row) \
+   {                                                                                       \
+      tile(p, block, row, blocks, rows);                                                   \
+   }
+#define TILES(blocks) \
+   TILE(blocks, 1) TILE(blocks, 2) TILE(blocks, 3) TILE(blocks, 4) TILE(blocks, 5) TILE(blocks, 6)
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+
+#define TILE_NAMES(b) { tile_##b##_1, tile_##b##_2, tile_##b##_3, tile_##b##_4, tile_##b##_5, tile_##b##_6 }
+static tile_function *const tile_of[TILE_BLOCKS][TILE_ROWS] = {
+   TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4)
+};
+
+static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+{
+   int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
+   for (int64_t b = block0; b < end; b += TILE_BLOCKS) {
+      int64_t blocks = end - b < TILE_BLOCKS ? end - b : TILE_BLOCKS;
+      for (int64_t r = 0; r < p->m; r += TILE_ROWS) {
+         int64_t rows = p->m - r < TILE_ROWS ? p->m - r : TILE_ROWS;
+         tile_of[blocks - 1][rows - 1](p, b, r);
+      }
+   }
+}
+
+void pare_avx512_linear(pare_kernels *k)
+{
+   k->linear_i8 = linear_i8;
+}

@@ -1,0 +1,81 @@
+/* avx512_util: what the AVX-512 kernels share: tail masks, stored floats, the 16-lane tree, a 16 x 16
+ * transpose. */
+#ifndef PARE_KERNELS_AVX512_UTIL_H
+#define PARE_KERNELS_AVX512_UTIL_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+#define PARE_INLINE static inline __attribute__((always_inline))
+
+/* Unroll a loop of constant length fully, so that arrays of registers stay in registers. */
+#if defined(__clang__)
+#define PARE_UNROLL _Pragma("unroll")
+#else
+#define PARE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Lanes that are left of n elements from i on: all 16, or the tail. */
+PARE_INLINE __mmask16 pare_lanes(int64_t i, int64_t n)
+{
+   return (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1u);
+}
+
+/* 16 stored floats from element i on, +0 in the lanes that are not in the mask. */
+PARE_INLINE __m512 pare_load_f32x16(const void *base, int storage, int64_t i, __mmask16 lanes)
+{
+   const char *bytes = base;
+   if (storage == PARE_FLOAT_F32) {
+      return _mm512_maskz_loadu_ps(lanes, bytes + 4 * i);
+   }
+   __m256i h = _mm256_maskz_loadu_epi16(lanes, bytes + 2 * i);
+   if (storage == PARE_FLOAT_F16) {
+      return _mm512_cvtph_ps(h);
+   }
+   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+/* s[l] += s[l + 8], + 4, + 2, + 1: the tree of every 16-lane sum. */
+PARE_INLINE float pare_tree16(__m512 s)
+{
+   __m256 a = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+   __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+   b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+   return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+/* Transpose 16 rows of 16 dwords: pairs of dwords, of qwords, then of 128-bit lanes twice. */
+PARE_INLINE void pare_transpose16(__m512i *v)
+{
+   __m512i t[16];
+   PARE_UNROLL
+   for (int i = 0; i < 16; i += 2) {
+      t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+      t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+   }
+   PARE_UNROLL
+   for (int i = 0; i < 16; i += 4) {   /* v[i + c]: column c of each 128-bit lane, rows i .. i + 3 */
+      v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+      v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+      v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+      v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+   }
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      t[c] = _mm512_shuffle_i32x4(v[c], v[c + 4], 0x88);
+      t[c + 4] = _mm512_shuffle_i32x4(v[c], v[c + 4], 0xdd);
+      t[c + 8] = _mm512_shuffle_i32x4(v[c + 8], v[c + 12], 0x88);
+      t[c + 12] = _mm512_shuffle_i32x4(v[c + 8], v[c + 12], 0xdd);
+   }
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      v[c] = _mm512_shuffle_i32x4(t[c], t[c + 8], 0x88);
+      v[c + 8] = _mm512_shuffle_i32x4(t[c], t[c + 8], 0xdd);
+      v[c + 4] = _mm512_shuffle_i32x4(t[c + 4], t[c + 12], 0x88);
+      v[c + 12] = _mm512_shuffle_i32x4(t[c + 4], t[c + 12], 0xdd);
+   }
+}
+
+#endif

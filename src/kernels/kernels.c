@@ -1,0 +1,24 @@
+/* kernels: choose the tiers. Scalar fills the whole table, each instruction set overwrites what it has. */
+#include "kernels/kernels.h"
+
+#include "base/cpu.h"
+#include "kernels/tiers.h"
+
+void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
+{
+#if defined(PARE_HAVE_SCALAR_FMA)
+   if (pare_cpu_detect() & PARE_CPU_AVX2) {
+      pare_scalar_fma_fill(k);
+   } else {
+      pare_scalar_fill(k);
+   }
+#else
+   pare_scalar_fill(k);
+#endif
+#if defined(PARE_HAVE_AVX512)
+   if (cpu_mask & PARE_CPU_AVX512) {
+      pare_avx512_fill(k);
+   }
+#endif
+   (void)cpu_mask;
+}

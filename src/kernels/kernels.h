@@ -1,0 +1,161 @@
+/* kernels: the table of raw-pointer compute kernels, one entry a job, filled for the instruction sets
+ * allowed.
+ *
+ *    pare_kernels k;
+ *    pare_kernels_init(&k, pare_cpu_detect());         (a narrower mask forces a lower tier; 0 is scalar)
+ *    k.quant_row(x, K, 128, codes, kpad, tmp, &scale, &sum);
+ *    k.linear_i8(&args, 0, blocks);
+ *
+ * Contract of every entry:
+ * - The scalar kernel is the specification; every tier returns the same bits. A result that is NaN is NaN in
+ *   every tier, but its sign and payload are not fixed.
+ * - The caller has pinned rounding and denormal modes (pare_fp_pin in base/cpu.h), once a thread.
+ * - All checks were made at prepare time: pointers, sizes and strides are right. Nothing is allocated,
+ *   nothing fails, nothing is kept between calls; calls on different outputs may run at the same time.
+ * - Sizes and strides count elements, not bytes. A size of 0 does nothing.
+ * - Arrays need their element's alignment only, except where "64-byte aligned" is said; aligned rows are
+ *   faster. `w` of panel_f32 and `src` of to_f32 need no alignment at all (weights of a mapped file).
+ * - Outputs do not overlap inputs, except where "in place" is said. Bytes outside the stated outputs are not
+ *   written, bytes outside the stated inputs are not read.
+ *
+ * Sums of floats: "16-lane sum" is s[l] = sum over i ascending of t[16 i + l] for lanes l = 0..15 (each
+ * starting at +0, the tail goes to its lanes), then the tree s[l] += s[l + 8], + 4, + 2, + 1.  fma(a, b, c) =
+ * a * b + c rounded once. */
+#ifndef PARE_KERNELS_KERNELS_H
+#define PARE_KERNELS_KERNELS_H
+
+#include <stdint.h>
+
+/* Storage of float weights. */
+enum { PARE_FLOAT_F32 = 0, PARE_FLOAT_F16 = 1, PARE_FLOAT_BF16 = 2 };
+
+enum {
+   PARE_BLOCK = 16,        /* output channels of one packed block, and of one f32 panel */
+   PARE_KV_BLOCK = 16,     /* positions of one transposed block of the key cache */
+   PARE_ATTN_BLOCK = 64,   /* positions of one softmax block, at absolute positions */
+   PARE_MAX_K = 65536      /* longest input of linear_i8: the sums stay within int32 */
+};
+
+/* One int8 product: out[r][c] = fma((float)acc, act_scale[r] * w_scale[c], bias[c]),
+ * acc = sum over k of code(c, k) * act[r][k], an exact int32.  Without a bias, bias[c] is +0. */
+typedef struct pare_linear_i8 {
+   const uint8_t *codes;     /* [ceil(n/16)][kq][16][4], 64-byte aligned: code + 128; pads are 128 (code 0) */
+   const float   *w_scale;   /* [n] */
+   const float   *bias;      /* [n] or NULL */
+   const int8_t  *act;       /* [m] rows of 4 * kq codes in [-127, 127], row stride lda; pads are 0 */
+   const float   *act_scale; /* [m] */
+   const int32_t *act_sum;   /* [m] sum of the row's codes */
+   int64_t m, n;             /* rows, output channels */
+   int64_t kq, lda;          /* input channels / 4 rounded up (4 * kq <= PARE_MAX_K), row stride of act */
+   float  *out;              /* [m][n], row stride ldo */
+   int64_t ldo;
+} pare_linear_i8;
+
+typedef struct pare_kernels {
+   /* ---- int8 product ---- */
+
+   /* Output channels [16 * block0, min(n, 16 * block1)) of all m rows. Four blocks (64 channels) at a time
+    * are fastest: give workers ranges that start at multiples of 4. */
+   void (*linear_i8)(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+
+   /* Quantize one row: rotate (see hadamard), take absmax, round by the rules of round.h to [-127, 127].
+    * x[k], q[kpad] (pads k..kpad-1 become 0; kpad >= k), tmp[k] scratch (may be x itself, which is then
+    * overwritten; may be NULL when rot is 0). rot: 0, 32, 64 or 128, dividing k. *scale: x ~ q * scale; 0 for
+    * a row of (nearly) zeros; NaN, and all codes 0, if the row holds NaN or Inf or overflows in the rotation.
+    * *sum: sum of the codes. Activations (a row a token) and weights (a row an output channel) alike.
+    * k <= 2^24. */
+   void (*quant_row)(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t kpad, float *tmp,
+                     float *scale, int32_t *sum);
+
+   /* In place orthonormal Walsh-Hadamard transform of each block of rot elements: butterflies (a + b, a - b)
+    * at distance 1, 2, 4 .. rot/2, then one multiplication by (float)(1/sqrt(rot)). Its own inverse but for
+    * rounding. n a multiple of rot; rot 0 leaves x as it is. */
+   void (*hadamard)(float *x, int64_t n, int64_t rot);
+
+   /* 16 rows of codes, [16] rows of 4 * kq, stride ld (missing rows and pads: zeros), to kq lines [kq][16][4]
+    * with the top bit flipped. lines: 64-byte aligned. */
+   void (*pack_i8)(const int8_t *rows, int64_t ld, int64_t kq, uint8_t *lines);
+
+   /* The first k codes of channel `lane` (0..15) of a packed block; dequant: x = (float)code * scale. */
+   void (*unpack_row_i8)(const uint8_t *block, int lane, int64_t k, int8_t *q);
+   void (*dequant_row_i8)(const uint8_t *block, int lane, int64_t k, float scale, float *x);
+
+   /* ---- f32 product ---- */
+
+   /* panel[k][16] (64-byte aligned): panel[i][r] = w[r * row_stride + i * col_stride] as f32 for r < rows,
+    * +0 for the rest; rows <= 16. w points at the first row's first element, in the given storage
+    * (PARE_FLOAT_*). A weight [N][K] has row_stride K and col_stride 1; a Conv1D weight [K][N] 1 and N. */
+   void (*panel_f32)(const void *w, int storage, int64_t row_stride, int64_t col_stride, int64_t rows,
+                     int64_t k, float *panel);
+
+   /* out[r][c] for m rows and cols (<= 16) channels: s = +0; s = fma(a[r][i], panel[i][c], s) for i
+    * ascending; then, with bias16 ([cols]) not NULL, s + bias16[c]. */
+   void (*gemm_f32)(const float *panel, int64_t k, const float *a, int64_t lda, int64_t m,
+                    const float *bias16, float *out, int64_t ldo, int64_t cols);
+
+   /* dst[i] = src[i] as f32 (exact). */
+   void (*to_f32)(const void *src, int storage, int64_t n, float *dst);
+
+   /* ---- rows ---- */
+
+   /* y = (x * inv) * w, inv = 1 / sqrt(s / n + eps), s = 16-lane sum of x * x by fma. w NULL: y = x * inv.
+    * In place allowed. */
+   void (*rms_norm)(const float *x, const float *w, float eps, int64_t n, float *y);
+
+   /* y = fma((x - mean) * inv, w, b), mean = 16-lane sum of x / n, inv = 1 / sqrt(var + eps), var = (16-lane
+    * sum of (x - mean)^2 by fma) / n. w NULL is 1, b NULL is +0. In place allowed. */
+   void (*layer_norm)(const float *x, const float *w, const float *b, float eps, int64_t n, float *y);
+
+   /* Elementwise, in place allowed (y may be a, b or x). The functions are those of mathf.h. */
+   void (*add)(const float *a, const float *b, int64_t n, float *y);
+   void (*mul)(const float *a, const float *b, int64_t n, float *y);
+   void (*silu)(const float *x, int64_t n, float *y);        /* x / (1 + exp(-x)) */
+   void (*gelu_tanh)(const float *x, int64_t n, float *y);   /* "gelu_new", "gelu_pytorch_tanh" */
+   void (*gelu_erf)(const float *x, int64_t n, float *y);    /* "gelu" */
+   void (*quick_gelu)(const float *x, int64_t n, float *y);  /* x / (1 + exp(-1.702 x)) */
+   void (*relu)(const float *x, int64_t n, float *y);        /* x < 0 ? +0 : x */
+   void (*exp)(const float *x, int64_t n, float *y);
+   void (*tanh)(const float *x, int64_t n, float *y);
+   void (*erf)(const float *x, int64_t n, float *y);
+
+   /* Lowest index of the largest element; NaN is never chosen; 0 if there is nothing else. n >= 1. */
+   int64_t (*argmax)(const float *x, int64_t n);
+
+   /* ---- attention ---- */
+
+   /* In place rotary embedding of x[heads][head_dim] at one position; cos, sin: [rot_dim/2] of that position;
+    * elements from rot_dim (even, <= head_dim) on stay. Pair i is (x[i], x[i + rot_dim/2]), or, interleaved,
+    * (x[2i], x[2i + 1]):
+    *    y0 = fma(x0, cos[i], -(x1 * sin[i])),  y1 = fma(x1, cos[i], x0 * sin[i]) */
+   void (*rope)(float *x, int64_t heads, int64_t head_dim, int64_t rot_dim, const float *cos,
+                const float *sin, int interleaved);
+
+   /* Store key and value of one key/value head at one position, as f16 (nearest even).
+    * kc: [capacity/16][head_dim][16] keys, transposed in blocks of 16 positions; vc: [capacity][head_dim]
+    * values. capacity: positions, a multiple of 16. */
+   void (*kv_store)(const float *k, const float *v, int64_t head_dim, int64_t pos, uint16_t *kc,
+                    uint16_t *vc);
+
+   /* out[head_dim] of one query head over the cached positions [from, to), from < to. tmp: 64 floats of
+    * scratch. Start with m = -inf, l = 0, out = 0. For each block of 64 absolute positions, ascending, with j
+    * its keys within [from, to):
+    *    s_j = scale * (chain from +0 of fma(q[d], k[j][d], s), d ascending)
+    *    m' = max(m, all s_j);  c = exp(m - m');  p_j = exp(s_j - m')
+    *    l = fma(l, c, 16-lane sum of p, key j in lane j mod 16)
+    *    out[d] = out[d] * c, then out[d] = fma(p_j, v[j][d], out[d]) for j ascending
+    * Finally out[d] / l. Keys outside [from, to) count for nothing, whatever the cache holds there; the key
+    * cache is read in whole blocks of 16 positions. */
+   void (*attention)(const float *q, const uint16_t *kc, const uint16_t *vc, int64_t head_dim, int64_t from,
+                     int64_t to, float scale, float *tmp, float *out);
+
+   /* The same two over a cache of f32, which stores what it is given. */
+   void (*kv_store_f32)(const float *k, const float *v, int64_t head_dim, int64_t pos, float *kc, float *vc);
+   void (*attention_f32)(const float *q, const float *kc, const float *vc, int64_t head_dim, int64_t from,
+                         int64_t to, float scale, float *tmp, float *out);
+} pare_kernels;
+
+/* Fill the table with the best kernels for the features in cpu_mask (bits of base/cpu.h, which the machine
+ * must have). */
+void pare_kernels_init(pare_kernels *k, unsigned cpu_mask);
+
+#endif

@@ -1,0 +1,60 @@
+/* round: the rules by which a row of floats becomes a scale and int8 codes. The only place that states them.
+ *
+ * amax is the largest magnitude of the row, taken as the integer maximum of the bit patterns without sign, so
+ * that NaN and Inf win whatever the order.
+ *    amax is NaN or Inf      scale is a quiet NaN, all codes 0
+ *    amax < 2^-120           scale 0, all codes 0 (1 / amax would overflow; such a row is zero for any use)
+ *    else                    scale = amax / 127, code = clamp(rint(x * (127 / amax)), -127, 127), ties to
+ * even Codes are symmetric: -128 is never made. */
+#ifndef PARE_KERNELS_ROUND_H
+#define PARE_KERNELS_ROUND_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/half.h"
+
+#define PARE_ROUND_MAX 127.0f
+
+typedef struct pare_rounding {
+   float scale;    /* x ~ code * scale */
+   float inverse;  /* code = rint(x * inverse) */
+   bool  zero;     /* all codes are 0 */
+} pare_rounding;
+
+/* Bits of |x|, to be reduced by maximum. */
+static inline uint32_t pare_round_magnitude(float x)
+{
+   return pare_f32_bits(x) & 0x7fffffffu;
+}
+
+/* amax_bits: the maximum of pare_round_magnitude over the row. */
+static inline pare_rounding pare_round_row(uint32_t amax_bits)
+{
+   if (amax_bits >= 0x7f800000u) {
+      return (pare_rounding){ pare_f32_from_bits(0x7fc00000u), 0.0f, true };
+   }
+   float amax = pare_f32_from_bits(amax_bits);
+   if (amax < 0x1p-120f) {
+      return (pare_rounding){ 0.0f, 0.0f, true };
+   }
+   return (pare_rounding){ amax / PARE_ROUND_MAX, PARE_ROUND_MAX / amax, false };
+}
+
+/* One code; x finite, inverse from pare_round_row, nearest-even mode. */
+static inline int8_t pare_round_code(float x, float inverse)
+{
+   float v = x * inverse;
+   v = v < -PARE_ROUND_MAX ? -PARE_ROUND_MAX : v;
+   v = v > PARE_ROUND_MAX ? PARE_ROUND_MAX : v;
+   return (int8_t)lrintf(v);
+}
+
+/* (float)(1 / sqrt(rot)) for the sizes of the Hadamard transform: 32, 64, 128. */
+static inline float pare_round_hadamard_factor(int64_t rot)
+{
+   return rot == 32 ? 0x1.6a09e6p-3f : rot == 64 ? 0.125f : 0x1.6a09e6p-4f;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* scalar_attention_body: the key/value cache and attention over it (see kernels.h), included once for each
+ * element type, by scalar_attention.c and scalar_attention_f32.c. They define before: KV_TYPE, the element;
+ * KV_LOAD(x), an element as f32; KV_STORE(x), the other way. */
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "kernels/mathf.h"
+#include "kernels/tiers.h"
+
+static int64_t key_offset(int64_t head_dim, int64_t pos)
+{
+   return (pos / PARE_KV_BLOCK) * head_dim * PARE_KV_BLOCK + pos % PARE_KV_BLOCK;
+}
+
+static void kv_store(const float *k, const float *v, int64_t head_dim, int64_t pos, KV_TYPE *kc,
+                     KV_TYPE *vc)
+{
+   KV_TYPE *key = kc + key_offset(head_dim, pos), *value = vc + pos * head_dim;
+   for (int64_t d = 0; d < head_dim; d++) {
+      key[d * PARE_KV_BLOCK] = KV_STORE(k[d]);
+      value[d] = KV_STORE(v[d]);
+   }
+}
+
+static float score(const float *q, const KV_TYPE *key, int64_t head_dim, float scale)
+{
+   float s = 0.0f;
+   for (int64_t d = 0; d < head_dim; d++) {
+      s = pare_fmaf(q[d], KV_LOAD(key[d * PARE_KV_BLOCK]), s);
+   }
+   return s * scale;
+}
+
+/* p = exp(p - max), in place, for the keys [lo, hi) of the block; returns the 16-lane sum. */
+static float exponentials(float *p, int64_t lo, int64_t hi, float max)
+{
+   float lanes[16] = { 0 };
+   for (int64_t j = lo; j < hi; j++) {
+      p[j] = pare_expf(p[j] - max);
+      lanes[j % 16] += p[j];
+   }
+   for (int h = 8; h > 0; h /= 2) {
+      for (int l = 0; l < h; l++) {
+         lanes[l] += lanes[l + h];
+      }
+   }
+   return lanes[0];
+}
+
+static void attention(const float *q, const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, int64_t from,
+                      int64_t to, float scale, float *tmp, float *out)
+{
+   float max = -INFINITY, sum = 0.0f;
+   memset(out, 0, (size_t)head_dim * sizeof *out);
+   for (int64_t start = from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK; start < to; start += PARE_ATTN_BLOCK) {
+      int64_t lo = from > start ? from - start : 0;
+      int64_t hi = to - start < PARE_ATTN_BLOCK ? to - start : PARE_ATTN_BLOCK;
+      float larger = max;
+      for (int64_t j = lo; j < hi; j++) {
+         tmp[j] = score(q, kc + key_offset(head_dim, start + j), head_dim, scale);
+         larger = tmp[j] > larger ? tmp[j] : larger;
+      }
+      float correction = pare_expf(max - larger);
+      sum = pare_fmaf(sum, correction, exponentials(tmp, lo, hi, larger));
+      max = larger;
+      for (int64_t d = 0; d < head_dim; d++) {
+         float o = out[d] * correction;
+         for (int64_t j = lo; j < hi; j++) {
+            o = pare_fmaf(tmp[j], KV_LOAD(vc[(start + j) * head_dim + d]), o);
+         }
+         out[d] = o;
+      }
+   }
+   for (int64_t d = 0; d < head_dim; d++) {
+      out[d] /= sum;
+   }
+}

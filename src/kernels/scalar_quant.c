@@ -1,0 +1,68 @@
+/* scalar_quant: Walsh-Hadamard rotation and row quantization (see kernels.h, round.h). */
+#include <string.h>
+
+#include "kernels/round.h"
+#include "kernels/tiers.h"
+
+/* y = H x / sqrt(rot) for one block; y may be x. */
+static void rotate_block(const float *x, int64_t rot, float *y)
+{
+   memmove(y, x, (size_t)rot * sizeof *y);
+   for (int64_t h = 1; h < rot; h *= 2) {
+      for (int64_t i = 0; i < rot; i++) {
+         if (i & h) {
+            continue;
+         }
+         float a = y[i], b = y[i + h];
+         y[i] = a + b;
+         y[i + h] = a - b;
+      }
+   }
+   float factor = pare_round_hadamard_factor(rot);
+   for (int64_t i = 0; i < rot; i++) {
+      y[i] *= factor;
+   }
+}
+
+static void hadamard(float *x, int64_t n, int64_t rot)
+{
+   for (int64_t i = 0; rot > 0 && i < n; i += rot) {
+      rotate_block(x + i, rot, x + i);
+   }
+}
+
+static const float *rotate_row(const float *x, int64_t k, int64_t rot, float *tmp)
+{
+   if (rot == 0) {
+      return x;
+   }
+   for (int64_t i = 0; i < k; i += rot) {
+      rotate_block(x + i, rot, tmp + i);
+   }
+   return tmp;
+}
+
+static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t kpad, float *tmp,
+                      float *scale, int32_t *sum)
+{
+   const float *y = rotate_row(x, k, rot, tmp);
+   uint32_t amax = 0;
+   for (int64_t i = 0; i < k; i++) {
+      uint32_t magnitude = pare_round_magnitude(y[i]);
+      amax = magnitude > amax ? magnitude : amax;
+   }
+   pare_rounding rule = pare_round_row(amax);
+   int32_t total = 0;
+   for (int64_t i = 0; i < kpad; i++) {
+      q[i] = (rule.zero || i >= k) ? 0 : pare_round_code(y[i], rule.inverse);
+      total += q[i];
+   }
+   *scale = rule.scale;
+   *sum = total;
+}
+
+void PARE_SCALAR(quant)(pare_kernels *k)
+{
+   k->hadamard = hadamard;
+   k->quant_row = quant_row;
+}

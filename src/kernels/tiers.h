@@ -1,0 +1,38 @@
+/* tiers: what fills the kernel table, inside src/kernels only.
+ *
+ * Each tier is a static library compiled with its own instruction set; each of its files ends with one
+ * function that writes its entries. The scalar files are compiled twice: plainly (fma by the C library), and,
+ * on x86-64, with -mfma, which gives the same bits several times faster and is taken when the processor has
+ * FMA. */
+#ifndef PARE_KERNELS_TIERS_H
+#define PARE_KERNELS_TIERS_H
+
+#include "kernels/kernels.h"
+
+#if defined(PARE_SCALAR_FMA)
+#define PARE_SCALAR(name) pare_scalar_fma_##name
+#else
+#define PARE_SCALAR(name) pare_scalar_##name
+#endif
+
+void PARE_SCALAR(linear)(pare_kernels *k);
+void PARE_SCALAR(quant)(pare_kernels *k);
+void PARE_SCALAR(gemm)(pare_kernels *k);
+void PARE_SCALAR(rows)(pare_kernels *k);
+void PARE_SCALAR(attention)(pare_kernels *k);
+void PARE_SCALAR(attention_f32)(pare_kernels *k);
+
+void pare_scalar_fill(pare_kernels *k);
+void pare_scalar_fma_fill(pare_kernels *k);
+
+void pare_avx512_linear(pare_kernels *k);
+void pare_avx512_quant(pare_kernels *k);
+void pare_avx512_pack(pare_kernels *k);
+void pare_avx512_gemm(pare_kernels *k);
+void pare_avx512_rows(pare_kernels *k);
+void pare_avx512_unary(pare_kernels *k);
+void pare_avx512_attention(pare_kernels *k);
+void pare_avx512_attention_f32(pare_kernels *k);
+void pare_avx512_fill(pare_kernels *k);
+
+#endif

@@ -1,0 +1,172 @@
+/* attention: causal attention of each token to its own sequence, through a cache of keys and values.
+ *
+ * Inputs: q f32[T, heads * head_dim], k and v f32[T, kv_heads * head_dim], positions i32[T], sequences
+ * i32[T], and the state kv, f32 or f16 [slots, kv_heads, past, 2 * head_dim]: a key and then a value for each
+ * position.
+ * Result: f32[T, heads * head_dim].
+ * First every row of k and v is stored at (its sequence, its position), rounded to the state's type. Then row
+ * t of q, at position p, attends positions max(0, p - window + 1) .. p of its sequence (from 0 without a
+ * window): softmax(scale q . key) times the values, head h with the keys and values of head
+ * h / (heads / kv_heads). */
+#include <math.h>
+
+#include "base/half.h"
+#include "ops/op_rules.h"
+
+enum { Q, K, V, POSITIONS, SEQUENCES, KV };
+
+static const pare_field fields[] = {
+   { .name = "heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, heads), .min = 1,
+     .max = 65536, .initial = 1, .help = "heads of the queries" },
+   { .name = "kv_heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, kv_heads), .min = 1,
+     .max = 65536, .initial = 1, .help = "heads of the keys and values" },
+   { .name = "head_dim", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, head_dim), .min = 1,
+     .max = 65536, .initial = 64, .help = "elements of a head" },
+   { .name = "scale", .kind = PARE_FIELD_FLOAT, .offset = offsetof(pare_attention_attrs, scale), .min = -1e6,
+     .max = 1e6, .initial = 1, .help = "factor of the dot products" },
+   { .name = "window", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, window),
+     .max = 1 << 30,
+     .help = "only the last so many positions are attended, the own one included; 0 for all" },
+   PARE_FIELDS_END
+};
+
+static pare_status want_width(pare_ctx *ctx, const pare_node *node, size_t input, int64_t heads)
+{
+   const pare_attention_attrs *attrs = node->attrs;
+   PARE_TRY(pare_op_want_matrix(ctx, node, input));
+   PARE_TRY(pare_op_want_same_rows(ctx, node, input, Q));
+   if (node->input[input]->type.dim[1] == heads * attrs->head_dim) return PARE_OK;
+   return pare_op_refuse(ctx, node, "input %zu has %lld columns, expected %lld heads of %lld", input,
+                         (long long)node->input[input]->type.dim[1], (long long)heads,
+                         (long long)attrs->head_dim);
+}
+
+static pare_status want_cache(pare_ctx *ctx, const pare_node *node)
+{
+   const pare_attention_attrs *attrs = node->attrs;
+   const pare_value *kv = node->input[KV];
+   pare_type expected = pare_type_make(kv->type.dtype, 4, PARE_DIM_SLOTS, attrs->kv_heads, PARE_DIM_PAST,
+                                       2 * attrs->head_dim);
+   bool stored = kv->type.dtype == PARE_F32 || kv->type.dtype == PARE_F16;
+   if (kv->kind == PARE_VALUE_STATE && stored && pare_type_equal(&kv->type, &expected)) return PARE_OK;
+   return pare_op_refuse(ctx, node, "input %d is not a state f32 or f16 [slots, %lld, past, %lld]", KV,
+                         (long long)attrs->kv_heads, (long long)(2 * attrs->head_dim));
+}
+
+static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
+{
+   const pare_attention_attrs *attrs = node->attrs;
+   if (attrs->heads % attrs->kv_heads != 0)
+      return pare_op_refuse(ctx, node, "%lld kv_heads do not divide %lld heads", (long long)attrs->kv_heads,
+                            (long long)attrs->heads);
+   PARE_TRY(want_width(ctx, node, Q, attrs->heads));
+   PARE_TRY(want_width(ctx, node, K, attrs->kv_heads));
+   PARE_TRY(want_width(ctx, node, V, attrs->kv_heads));
+   for (size_t i = POSITIONS; i <= SEQUENCES; i++) {
+      PARE_TRY(pare_op_want_list(ctx, node, i));
+      PARE_TRY(pare_op_want_same_rows(ctx, node, i, Q));
+   }
+   PARE_TRY(want_cache(ctx, node));
+   *out = node->input[Q]->type;
+   return PARE_OK;
+}
+
+/* Key (and, head_dim later, value) of one head at one position. */
+static float *cache_row(const pare_tensor *kv, int64_t slot, int64_t head, int64_t position)
+{
+   const int64_t *dim = kv->type.dim;
+   return (float *)kv->data + ((slot * dim[1] + head) * dim[2] + position) * dim[3];
+}
+
+static pare_status check_places(pare_ctx *ctx, const pare_eval_call *call)
+{
+   const int32_t *positions = pare_op_i32(call->input[POSITIONS]),
+                 *slots = pare_op_i32(call->input[SEQUENCES]);
+   const int64_t *dim = call->input[KV]->type.dim;
+   for (int64_t t = 0; t < call->output->type.dim[0]; t++) {
+      if (positions[t] < 0 || positions[t] >= dim[2])
+         return pare_op_refuse(ctx, call->node, "position %d, expected [0, %lld)", (int)positions[t],
+                               (long long)dim[2]);
+      if (slots[t] < 0 || slots[t] >= dim[0])
+         return pare_op_refuse(ctx, call->node, "sequence %d, expected [0, %lld)", (int)slots[t],
+                               (long long)dim[0]);
+   }
+   return PARE_OK;
+}
+
+static float stored(float x, pare_dtype dtype)
+{
+   return dtype == PARE_F16 ? pare_f16_to_f32(pare_f32_to_f16(x)) : x;
+}
+
+static void store(const pare_eval_call *call)
+{
+   const pare_attention_attrs *attrs = call->node->attrs;
+   const pare_tensor *kv = call->input[KV];
+   const int32_t *positions = pare_op_i32(call->input[POSITIONS]),
+                 *slots = pare_op_i32(call->input[SEQUENCES]);
+   int64_t size = attrs->head_dim;
+   pare_dtype dtype = call->node->input[KV]->type.dtype;
+   for (int64_t row = 0; row < call->output->type.dim[0] * attrs->kv_heads; row++) {
+      int64_t t = row / attrs->kv_heads, head = row % attrs->kv_heads;
+      float *to = cache_row(kv, slots[t], head, positions[t]);
+      for (int64_t i = 0; i < size; i++) {
+         to[i] = stored(pare_op_f32(call->input[K])[row * size + i], dtype);
+         to[size + i] = stored(pare_op_f32(call->input[V])[row * size + i], dtype);
+      }
+   }
+}
+
+/* weights[j] = softmax over positions first + j, j in [0, count) */
+static void attend(const pare_attention_attrs *attrs, const float *q, const float *rows, int64_t count,
+                   double *weights, float *out)
+{
+   int64_t size = attrs->head_dim;
+   double most = -INFINITY, total = 0;
+   for (int64_t j = 0; j < count; j++) {
+      double sum = 0;
+      for (int64_t i = 0; i < size; i++) sum += (double)q[i] * (double)rows[j * 2 * size + i];
+      weights[j] = sum * attrs->scale;
+      most = weights[j] > most ? weights[j] : most;
+   }
+   for (int64_t j = 0; j < count; j++) total += weights[j] = exp(weights[j] - most);
+   for (int64_t i = 0; i < size; i++) {
+      double sum = 0;
+      for (int64_t j = 0; j < count; j++) sum += weights[j] * (double)rows[(j * 2 + 1) * size + i];
+      out[i] = (float)(sum / total);
+   }
+}
+
+static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
+{
+   const pare_attention_attrs *attrs = call->node->attrs;
+   const pare_tensor *kv = call->input[KV];
+   const int32_t *positions = pare_op_i32(call->input[POSITIONS]),
+                 *slots = pare_op_i32(call->input[SEQUENCES]);
+   int64_t size = attrs->head_dim, group = attrs->heads / attrs->kv_heads;
+   PARE_TRY(check_places(ctx, call));
+   double *weights = pare_alloc_array(ctx, (size_t)kv->type.dim[2], sizeof *weights);
+   if (!weights) return PARE_RESOURCE;
+   store(call);
+   for (int64_t row = 0; row < call->output->type.dim[0] * attrs->heads; row++) {
+      int64_t t = row / attrs->heads, head = row % attrs->heads, last = positions[t];
+      int64_t first = attrs->window && last >= attrs->window ? last - attrs->window + 1 : 0;
+      attend(attrs, pare_op_f32(call->input[Q]) + row * size, cache_row(kv, slots[t], head / group, first),
+             last - first + 1, weights, (float *)call->output->data + row * size);
+   }
+   pare_free(ctx, weights);
+   return PARE_OK;
+}
+
+/* Dot products and weighted sums over the positions attended. */
+static double macs(const pare_node *node, int64_t past)
+{
+   const pare_attention_attrs *attrs = node->attrs;
+   int64_t seen = attrs->window && past >= attrs->window ? attrs->window : past + 1;
+   return 2.0 * (double)(attrs->heads * attrs->head_dim) * (double)seen;
+}
+
+const pare_op_info pare_op_attention = {
+   .name = "attention", .help = "causal attention through a cache of keys and values", .fields = fields,
+   .attrs_size = sizeof(pare_attention_attrs), .n_inputs = 6, .infer = infer, .eval = eval, .macs = macs
+};

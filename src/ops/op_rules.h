@@ -1,0 +1,37 @@
+/* op_rules: what the op files share: the usual rules of shape inference and access to tensors. Only for
+ * src/ops.
+ *
+ * "Matrix" is f32[rows, n] with any rows and a known n; "list" is i32[rows]. */
+#ifndef PARE_OPS_OP_RULES_H
+#define PARE_OPS_OP_RULES_H
+
+#include "ops/ops.h"
+
+extern const pare_field pare_no_fields[];   /* attributes of an op without any */
+extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
+
+/* PARE_INPUT with the node's name, the op's name and the message. */
+pare_status pare_op_refuse(pare_ctx *ctx, const pare_node *node, const char *fmt, ...) PARE_PRINTF(3, 4);
+pare_status pare_op_want_matrix(pare_ctx *ctx, const pare_node *node, size_t input);
+pare_status pare_op_want_list(pare_ctx *ctx, const pare_node *node, size_t input);
+/* Two inputs have the same first dimension. */
+pare_status pare_op_want_same_rows(pare_ctx *ctx, const pare_node *node, size_t a, size_t b);
+/* Weight i is a table [N, K]. */
+pare_status pare_op_want_table(pare_ctx *ctx, const pare_node *node, size_t weight);
+/* Weight i is a vector of n elements. */
+pare_status pare_op_want_vector(pare_ctx *ctx, const pare_node *node, size_t weight, int64_t n);
+/* f32[rows of the input, n] */
+pare_type pare_op_matrix_like(const pare_value *input, int64_t n);
+
+/* Inference of an op that gives its first input's type and asks only that it is a matrix. */
+pare_status pare_op_infer_same(pare_ctx *ctx, const pare_node *node, pare_type *out);
+/* Inference of an op of two equal f32 inputs. */
+pare_status pare_op_infer_pair(pare_ctx *ctx, const pare_node *node, pare_type *out);
+/* Cost of an op without products. */
+double pare_op_no_macs(const pare_node *node, int64_t past);
+
+static inline const float *pare_op_f32(const pare_tensor *tensor) { return tensor->data; }
+static inline const int32_t *pare_op_i32(const pare_tensor *tensor) { return tensor->data; }
+int64_t pare_tensor_count(const pare_tensor *tensor); /* elements */
+
+#endif

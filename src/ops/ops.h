@@ -1,0 +1,56 @@
+/* ops: the attributes of the operations. What each means, its inputs, weights and types, is written at the
+ * top of op_<name>.c; the list is ir/ops.def, the table ops.c. Ops not named here have no attributes. */
+#ifndef PARE_OPS_OPS_H
+#define PARE_OPS_OPS_H
+
+#include "ir/op.h"
+
+enum { PARE_ACT_F32 = 0, PARE_ACT_I8 = 1 };
+
+typedef struct pare_linear_attrs {
+   int act; /* PARE_ACT_*: how the activations enter the product; I8 exactly when weight 0 is encoded i8 */
+} pare_linear_attrs;
+
+/* rms_norm and layer_norm */
+typedef struct pare_norm_attrs {
+   double eps; /* [0, 1], added to the mean square */
+} pare_norm_attrs;
+
+typedef struct pare_rope_attrs {
+   int64_t head_dim;   /* [2, 65536], even */
+   int64_t rot_dim;    /* [2, head_dim], even: the first rot_dim elements of each head turn */
+   double theta;       /* base of the wavelengths */
+   bool interleaved;   /* pairs are (2i, 2i + 1) instead of (i, i + rot_dim / 2) */
+} pare_rope_attrs;
+
+typedef struct pare_attention_attrs {
+   int64_t heads, kv_heads, head_dim; /* kv_heads divides heads */
+   double scale;                      /* of the dot products, usually 1 / sqrt(head_dim) */
+   int64_t window; /* 0: none; else only the last `window` positions, the own one included */
+} pare_attention_attrs;
+
+enum {
+   PARE_ACTIVATION_SILU,
+   PARE_ACTIVATION_GELU_TANH,
+   PARE_ACTIVATION_GELU_ERF,
+   PARE_ACTIVATION_QUICK_GELU,
+   PARE_ACTIVATION_RELU
+};
+
+typedef struct pare_activation_attrs {
+   int kind; /* PARE_ACTIVATION_* */
+} pare_activation_attrs;
+
+typedef struct pare_slice_attrs {
+   int64_t from, to; /* columns [from, to) */
+} pare_slice_attrs;
+
+/* Angle per position of pair i in [0, rot_dim / 2), as Hugging Face computes it in f32: 1 / theta^(2i /
+ * rot_dim). */
+float pare_rope_frequency(const pare_rope_attrs *attrs, int64_t pair);
+
+#define OP(name) extern const pare_op_info pare_op_##name;
+#include "ir/ops.def"
+#undef OP
+
+#endif

@@ -1,0 +1,123 @@
+/* pass: what a pass is. One file a pass under passes/, its descriptor listed in passes/passes.def, called by
+ * the pipeline alone.
+ *
+ * A pass has two callbacks that decide alike. `plan` says from shapes, encodings and notes what `run` will
+ * do, touches no bytes and changes nothing but the notes; the pipeline plans a whole recipe before it runs
+ * any of it. `run` does it and records each weight it rewrote. */
+#ifndef PARE_PIPELINE_PASS_H
+#define PARE_PIPELINE_PASS_H
+
+#include "base/fields.h"
+#include "base/outfile.h"
+#include "ir/model.h"
+#include "quant/encode_i8.h"
+
+/* Facts about a graph that passes ask for and promise. */
+enum {
+   PARE_HAS_FLOAT_LINEARS = 1, /* there are linear layers with float weights */
+   PARE_IS_QUANTIZED = 2,      /* there are integer-encoded weights */
+   PARE_IS_PRUNED = 4          /* a pass of this recipe set weights to zero, which must stay zero */
+};
+
+/* What is known of a weight on its way through a recipe: while planning, what will be; while running, what
+ * is. */
+typedef struct pare_weight_note {
+   const pare_weight *weight;
+   pare_node *const *users; /* in schedule order */
+   size_t n_users;
+   pare_encoding encoding;
+   bool pruned;             /* holds for PARE_IS_PRUNED of this weight */
+   bool dropped;            /* no longer in the graph */
+   int64_t zeros;           /* elements that are zero; -1 until a pass read them */
+   size_t last_step;        /* the last step planned to rewrite it */
+} pare_weight_note;
+
+typedef struct pare_notes {
+   pare_weight_note *items;
+   size_t count;
+   pare_name_index by_name;
+   pare_node **users;       /* of all items, one after another */
+   size_t users_capacity;
+} pare_notes;
+
+typedef struct pare_pass pare_pass;
+
+/* What the pipeline hands to a pass, and where the pass says what it did. Passes read the upper part and call
+ * the functions below; `changed` and `matched` they set themselves where no weight is rewritten. */
+typedef struct pare_pass_run {
+   pare_model *model;       /* not to be changed by plan */
+   const pare_pass *pass;
+   size_t step;
+   const char *path;        /* of the step in the recipe: "passes[1]" */
+   const void *options;     /* the pass's struct, filled from its field table */
+   const pare_list *targets, *skip; /* globs over node and weight names */
+   pare_notes *notes;
+   bool changed;            /* the pipeline checks that it does not lie */
+   int64_t matched;         /* weights, nodes or states the pass worked on, or will */
+
+   pare_outfile *result;    /* the artifact's file, or NULL */
+   pare_outfile *scratch;   /* for results that a later step replaces, or NULL */
+   pare_encode_error error; /* summed over the weights it changed */
+   pare_str *fallbacks;     /* lines "tensor\twanted\tgot\treason"; NULL while planning */
+   int64_t zeros_found;     /* in weights that were not counted before this pass */
+   int64_t zeros_delta;     /* by which this pass changed the count */
+   double bytes_done, bytes_total; /* of the weights it reads */
+   uint64_t bytes_written;  /* planned: results in files */
+} pare_pass_run;
+
+struct pare_pass {
+   const char *name;
+   const char *help;          /* first line: what it does; more lines may follow */
+   const pare_field *fields;
+   size_t options_size;
+   const char *const *targets; /* default globs, NULL-terminated; NULL: the pass has no targets */
+   const char *const *skip;    /* default globs left out; may be NULL */
+   unsigned requires, ensures; /* PARE_HAS_*, PARE_IS_*; what it ensures holds when it matched anything */
+   bool lossy;
+   bool needs_calibration;
+   /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
+   pare_status (*check)(pare_ctx *ctx, const void *options, const char *path);
+   pare_status (*plan)(pare_ctx *ctx, pare_pass_run *run);
+   pare_status (*run)(pare_ctx *ctx, pare_pass_run *run);
+};
+
+const pare_pass *const *pare_passes(void); /* NULL-terminated, in the order of passes.def */
+const pare_pass *pare_pass_find(const char *name);
+
+/* ---- for passes ---- */
+
+/* True when the run's targets name the weight or a node that uses it, and its skips name neither. */
+bool pare_pass_wants(const pare_pass_run *run, const pare_weight *weight);
+/* Never NULL for a weight of the run's graph. */
+pare_weight_note *pare_pass_note(const pare_pass_run *run, const pare_weight *weight);
+/* True when every user of the weight is a linear or an embed node that takes it as its matrix, and there is
+ * one. */
+bool pare_note_is_matrix(const pare_weight_note *note);
+
+/* recipe_plan: the pass will rewrite the weight in this encoding. */
+void pare_pass_plan(pare_pass_run *run, const pare_weight *weight, pare_encoding encoding);
+/* recipe_plan: the weight will leave the graph. */
+void pare_pass_plan_drop(pare_pass_run *run, const pare_weight *weight);
+
+/* run: where the result of rewriting this weight goes; NULL: the heap. */
+pare_outfile *pare_pass_outfile(const pare_pass_run *run, const pare_weight *weight);
+/* run: the weight was rewritten. Sets `changed`, counts it, reports progress. PARE_INTERNAL when pruned
+ * values did not stay zero. */
+pare_status pare_pass_record(pare_ctx *ctx, pare_pass_run *run, const pare_weight *weight,
+                             const pare_encode_error *error);
+/* run: takes an unused weight out of the graph. */
+void pare_pass_drop(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight);
+/* Both: something was wanted that could not be had. Does nothing while planning. */
+pare_status pare_pass_fallback(pare_ctx *ctx, pare_pass_run *run, const char *tensor, const char *wanted,
+                               const char *got, const char *reason);
+
+/* ---- for the pipeline ---- */
+
+pare_status pare_notes_create(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes);
+void pare_notes_finish(pare_ctx *ctx, pare_notes *notes);
+/* Finds the users anew: before each step. */
+pare_status pare_notes_find_users(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes);
+/* The PARE_HAS_* and PARE_IS_* that hold. */
+unsigned pare_notes_facts(const pare_notes *notes);
+
+#endif

@@ -1,0 +1,93 @@
+/* plan_linear: linear layers as steps. Layers with one input share a step; int8 ones share the quantized
+ * input too, made by a step of its own before them.
+ *
+ * Work is cut into chunks of 16-channel blocks. A chunk of an int8 layer is a multiple of four blocks,
+ * which the kernel likes best, and large enough that handing it out costs nothing beside reading it. */
+#include "ops/ops.h"
+#include "run/plan.h"
+
+enum { COST_QUANTIZE = 6, CHUNK_BYTES = 1 << 16, KERNEL_BLOCKS = 4 };
+enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
+
+static bool is_i8(const pare_node *node)
+{
+   return node->weight[0]->encoding.kind == PARE_ENC_I8;
+}
+
+bool pare_plan_linear_alike(const pare_node *a, const pare_node *b)
+{
+   return is_i8(a) == is_i8(b) && a->weight[0]->encoding.rotation == b->weight[0]->encoding.rotation;
+}
+
+static pare_status check(pare_ctx *ctx, const pare_node *node)
+{
+   const pare_linear_attrs *attrs = node->attrs;
+   if (is_i8(node) != (attrs->act == PARE_ACT_I8))
+      return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
+                       "activations and weight must be i8 both or neither");
+   if (is_i8(node) && (uintptr_t)pare_buffer_data(node->weight[0]->data) % PARE_LINE != 0)
+      return pare_fail(ctx, PARE_UNSUPPORTED, node->weight[0]->name, "the codes are not aligned to %d bytes",
+                       PARE_LINE);
+   return PARE_OK;
+}
+
+static pare_status add_quantize(pare_ctx *ctx, pare_plan *plan, const pare_node *node, pare_region *x,
+                                pare_region **out)
+{
+   pare_step *step = pare_plan_add_step(ctx, plan, PARE_STEP_QUANTIZE, node, x->of_rows);
+   if (!step) return PARE_RESOURCE;
+   *out = pare_plan_add_region(ctx, plan, x->width, x->of_rows, true);
+   if (!*out) return PARE_RESOURCE;
+   step->in[0] = x;
+   step->out = *out;
+   step->quantize.rotation = node->weight[0]->encoding.rotation;
+   step->row_cost = COST_QUANTIZE * (double)x->width;
+   pare_plan_need_scratch(plan, (size_t)x->width * sizeof(float));
+   return PARE_OK;
+}
+
+static int64_t chunk_blocks(const pare_node *node)
+{
+   if (!is_i8(node)) return 1;
+   int64_t block_bytes = (node->weight[0]->dim[1] + 3) / 4 * PARE_LINE;
+   int64_t fours = (CHUNK_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
+   return KERNEL_BLOCKS * fours;
+}
+
+static pare_status add_part(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
+                            const pare_node *node, pare_step *step, pare_linear_part *part)
+{
+   part->weight = node->weight[0];
+   part->n = part->weight->dim[0];
+   part->chunk = chunk_blocks(node);
+   part->first_chunk = step->linear.chunks;
+   if (node->n_weights > 1) PARE_TRY(pare_plan_vector(ctx, plan, kernels, node->weight[1], &part->bias));
+   PARE_TRY(pare_plan_output(ctx, plan, node, &part->out));
+   int64_t blocks = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
+   step->linear.chunks += (blocks + part->chunk - 1) / part->chunk;
+   step->row_cost += (double)part->n * (double)step->linear.k / (is_i8(node) ? I8_PER_PASS : F32_PER_PASS);
+   return PARE_OK;
+}
+
+pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
+                             const pare_node *const *nodes, size_t n)
+{
+   pare_region *x;
+   for (size_t i = 0; i < n; i++) PARE_TRY(check(ctx, nodes[i]));
+   PARE_TRY(pare_plan_input(ctx, plan, nodes[0], 0, &x));
+   int64_t k = x->width;
+   bool i8 = is_i8(nodes[0]);
+   if (i8) PARE_TRY(add_quantize(ctx, plan, nodes[0], x, &x));
+   else pare_plan_need_scratch(plan, (size_t)k * PARE_BLOCK * sizeof(float));
+   pare_linear_part *parts = pare_arena_array(ctx, plan->arena, n, sizeof *parts);
+   if (!parts) return PARE_RESOURCE;
+   pare_step *step = pare_plan_add_step(ctx, plan, i8 ? PARE_STEP_LINEAR_I8 : PARE_STEP_LINEAR_F32, nodes[0],
+                                        x->of_rows);
+   if (!step) return PARE_RESOURCE;
+   step->in[0] = x;
+   step->linear.parts = parts;
+   step->linear.n_parts = n;
+   step->linear.k = k;
+   for (size_t i = 0; i < n; i++) PARE_TRY(add_part(ctx, plan, kernels, nodes[i], step, &parts[i]));
+   return PARE_OK;
+}

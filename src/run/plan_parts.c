@@ -1,0 +1,103 @@
+/* plan_parts: what every part of the planner uses: steps, regions, inputs and outputs of nodes, vectors. */
+#include <string.h>
+
+#include "run/plan.h"
+
+pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kind, const pare_node *node,
+                              bool of_rows)
+{
+   pare_status status = pare_grow(ctx, (void **)&plan->steps, &plan->steps_capacity, plan->n_steps + 1,
+                                  sizeof *plan->steps);
+   if (status != PARE_OK) return NULL;
+   pare_step *step = &plan->steps[plan->n_steps++];
+   memset(step, 0, sizeof *step);
+   step->kind = kind;
+   step->node = node;
+   step->of_rows = of_rows;
+   return step;
+}
+
+pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows, bool quantized)
+{
+   pare_region *region = pare_arena_alloc(ctx, plan->arena, sizeof *region);
+   if (!region || pare_grow(ctx, (void **)&plan->regions, &plan->regions_capacity, plan->n_regions + 1,
+                            sizeof *plan->regions) != PARE_OK)
+      return NULL;
+   plan->regions[plan->n_regions++] = region;
+   *region = (pare_region){ .width = width, .of_rows = of_rows, .quantized = quantized };
+   return region;
+}
+
+pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, pare_region **out)
+{
+   const pare_type *type = &node->output->type;
+   bool rows = type->dim[0] == PARE_DIM_ROWS;
+   if (type->dtype != PARE_F32 || type->rank != 2 || (type->dim[0] != PARE_DIM_TOKENS && !rows) ||
+       type->dim[1] < 1)
+      return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
+                       "the result is not f32 [tokens or rows, a known size]");
+   *out = pare_plan_add_region(ctx, plan, type->dim[1], rows, false);
+   if (!*out) return PARE_RESOURCE;
+   plan->of[node->output->index] = *out;
+   return PARE_OK;
+}
+
+pare_status pare_plan_input(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
+                            pare_region **out)
+{
+   *out = plan->of[node->input[i]->index];
+   if (*out) return PARE_OK;
+   return pare_fail(ctx, PARE_UNSUPPORTED, node->name, "input %zu is not computed by a node", i);
+}
+
+pare_status pare_plan_list(pare_ctx *ctx, const pare_node *node, size_t i, pare_batch_list *out)
+{
+   static const char *const names[] = { "tokens", "positions", "sequences", "rows" };
+   const pare_value *value = node->input[i];
+   for (int list = PARE_LIST_TOKENS; value->kind == PARE_VALUE_INPUT && list <= PARE_LIST_ROWS; list++) {
+      int64_t dim = list == PARE_LIST_ROWS ? PARE_DIM_ROWS : PARE_DIM_TOKENS;
+      pare_type type = pare_type_make(PARE_I32, 1, dim);
+      if (strcmp(value->name, names[list]) != 0 || !pare_type_equal(&value->type, &type)) continue;
+      *out = (pare_batch_list)list;
+      return PARE_OK;
+   }
+   return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
+                    "input %zu is not one of the inputs tokens, positions, sequences and rows", i);
+}
+
+int pare_float_storage(const pare_weight *weight)
+{
+   if (weight->encoding.kind == PARE_ENC_F16) return PARE_FLOAT_F16;
+   return weight->encoding.kind == PARE_ENC_BF16 ? PARE_FLOAT_BF16 : PARE_FLOAT_F32;
+}
+
+pare_status pare_plan_vector(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
+                             const pare_weight *weight, const float **out)
+{
+   if (!pare_encoding_is_float(weight->encoding.kind) || weight->rank != 1)
+      return pare_fail(ctx, PARE_UNSUPPORTED, weight->name, "a vector of floats is expected here");
+   float *vector = pare_arena_array(ctx, plan->arena, (size_t)weight->dim[0], sizeof *vector);
+   if (!vector) return PARE_RESOURCE;
+   kernels->to_f32(pare_buffer_data(weight->data), pare_float_storage(weight), weight->dim[0], vector);
+   *out = vector;
+   return PARE_OK;
+}
+
+void pare_plan_need_scratch(pare_plan *plan, size_t bytes)
+{
+   bytes = (bytes + 63) & ~(size_t)63;
+   if (bytes > plan->scratch_bytes) plan->scratch_bytes = bytes;
+}
+
+size_t pare_step_outputs(const pare_step *step)
+{
+   if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32) return step->linear.n_parts;
+   return step->out ? 1 : 0;
+}
+
+pare_region *pare_step_output(const pare_step *step, size_t i)
+{
+   if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32)
+      return step->linear.parts[i].out;
+   return step->out;
+}

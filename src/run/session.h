@@ -1,0 +1,59 @@
+/* session: a model made ready to run: memory and schedule planned once, then steps over batches of tokens.
+ *
+ *    pare_session_create(ctx, model, &options, &session);
+ *    pare_session_step(ctx, session, &batch, &logits);
+ *
+ * A batch is one ragged list of tokens of one or many sequences. Each sequence lives in a slot of the KV
+ * cache. A slot may go back: feeding an earlier position again drops what came after it. The result for a
+ * token depends on its own sequence alone: not on what else is in the batch, how a prompt was cut into
+ * batches, the number of threads or the instruction set. */
+#ifndef PARE_RUN_SESSION_H
+#define PARE_RUN_SESSION_H
+
+#include "ir/model.h"
+
+typedef struct pare_session pare_session;
+
+typedef struct pare_session_options {
+   int64_t slots;   /* sequences held at once, [1, 4096] */
+   int64_t context; /* positions a sequence may have; 0: the model's own */
+   int64_t tokens;  /* largest batch; 0: 512 or the context when shorter */
+   int64_t rows;    /* most logit rows of a step; 0: as many as tokens, at most 64 */
+} pare_session_options;
+
+/* `model` must outlive the session. PARE_UNSUPPORTED when the graph holds what the executor cannot run,
+ * PARE_USAGE when options are outside what the model was made for. */
+pare_status pare_session_create(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                                pare_session **out);
+void pare_session_destroy(pare_ctx *ctx, pare_session *session); /* NULL is fine */
+
+typedef struct pare_batch {
+   int64_t n_tokens;
+   const uint32_t *tokens;    /* [n_tokens] ids */
+   const int32_t
+      *positions; /* [n_tokens] in [0, context); the tokens of a slot follow each other without gaps,
+                                 and all positions before the first one are in the cache */
+   const int32_t *slots;      /* [n_tokens] */
+   int64_t n_rows;
+   const int32_t *rows;       /* [n_rows] indices of tokens whose logits are wanted, ascending */
+} pare_batch;
+
+/* Runs the batch. *logits: [n_rows][vocab], owned by the session, valid until the next step. PARE_INPUT for
+ * an id, position, slot or row out of range or out of order; the cache is then unchanged. PARE_USAGE when the
+ * context has more threads now than the session was made for. */
+pare_status pare_session_step(pare_ctx *ctx, pare_session *session, const pare_batch *batch,
+                              const float **logits);
+
+/* Convenience for one sequence in slot `slot`: tokens at positions from..from+count-1, in batches of any
+ * size; logits of the last one. */
+pare_status pare_session_prefill(pare_ctx *ctx, pare_session *session, int64_t slot, const uint32_t *tokens,
+                                 int64_t from, int64_t count, const float **logits);
+
+typedef struct pare_session_memory {
+   size_t cache_bytes, activation_bytes, scratch_bytes; /* weights are not copied */
+} pare_session_memory;
+pare_session_memory pare_session_used(const pare_session *session); /* all that it holds */
+/* The options with the defaults filled in. */
+const pare_session_options *pare_session_limits(const pare_session *session);
+
+#endif

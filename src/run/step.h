@@ -1,0 +1,67 @@
+/* step: what does the work of each kind of step. Nothing here checks or allocates: the plan did.
+ *
+ * Steps that treat each row by itself have a function over rows [from, to). The others cut their work into
+ * items: a count and a function of one item. Results depend on neither the cut nor the worker. */
+#ifndef PARE_RUN_STEP_H
+#define PARE_RUN_STEP_H
+
+#include "run/plan.h"
+
+/* One run of a plan over a batch. */
+typedef struct pare_run {
+   const pare_plan *plan;
+   const pare_kernels *kernels;
+   const pare_batch *batch;
+   unsigned char *scratch; /* plan->scratch_bytes for each worker, 64-byte aligned */
+} pare_run;
+
+static inline int64_t pare_run_rows(const pare_run *run, bool of_rows)
+{
+   return of_rows ? run->batch->n_rows : run->batch->n_tokens;
+}
+
+static inline void *pare_run_scratch(const pare_run *run, int worker)
+{
+   return run->scratch + (size_t)worker * run->plan->scratch_bytes;
+}
+
+/* Row `row` of a region of f32. */
+static inline float *pare_region_row(const pare_region *region, int64_t row)
+{
+   return (float *)region->at + row * region->width;
+}
+
+/* The layer that a chunk of a linear step belongs to. */
+static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t chunk)
+{
+   const pare_linear_part *part = step->linear.parts + step->linear.n_parts - 1;
+   while (part->first_chunk > chunk) part--;
+   return part;
+}
+
+typedef void (*pare_step_rows)(const pare_run *run, const pare_step *step, int64_t from, int64_t to,
+                               int worker);
+
+void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_quantize(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_rms_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_layer_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_rope(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_kv_store(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_add(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_mul(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_activation(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_slice(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_select(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+
+typedef int64_t (*pare_step_items)(const pare_run *run, const pare_step *step);
+typedef void (*pare_step_item)(const pare_run *run, const pare_step *step, int64_t item, int worker);
+
+int64_t pare_attention_items(const pare_run *run, const pare_step *step);
+void pare_attention_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
+int64_t pare_linear_i8_items(const pare_run *run, const pare_step *step);
+void pare_linear_i8_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
+int64_t pare_linear_f32_items(const pare_run *run, const pare_step *step);
+void pare_linear_f32_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
+
+#endif

@@ -1,0 +1,45 @@
+/* step_elementwise: sums, products, activations, and the copies that slice columns and select rows. */
+#include <string.h>
+
+#include "run/step.h"
+
+void pare_step_add(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)worker;
+   run->kernels->add(pare_region_row(step->in[0], from), pare_region_row(step->in[1], from),
+                     (to - from) * step->out->width, pare_region_row(step->out, from));
+}
+
+void pare_step_mul(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)worker;
+   run->kernels->mul(pare_region_row(step->in[0], from), pare_region_row(step->in[1], from),
+                     (to - from) * step->out->width, pare_region_row(step->out, from));
+}
+
+void pare_step_activation(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)run;
+   (void)worker;
+   step->activation.fn(pare_region_row(step->in[0], from), (to - from) * step->out->width,
+                       pare_region_row(step->out, from));
+}
+
+void pare_step_slice(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)run;
+   (void)worker;
+   for (int64_t row = from; row < to; row++) {
+      memcpy(pare_region_row(step->out, row), pare_region_row(step->in[0], row) + step->slice.from,
+             (size_t)step->out->width * sizeof(float));
+   }
+}
+
+void pare_step_select(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)worker;
+   for (int64_t row = from; row < to; row++) {
+      memcpy(pare_region_row(step->out, row), pare_region_row(step->in[0], run->batch->rows[row]),
+             (size_t)step->out->width * sizeof(float));
+   }
+}

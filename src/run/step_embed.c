@@ -1,0 +1,32 @@
+/* step_embed: rows of a table. An int8 row is decoded and its rotation undone (it is its own inverse). */
+#include "run/step.h"
+
+static void embed_i8(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
+{
+   int64_t width = table->dim[1], quads = (width + 3) / 4;
+   const uint8_t *data = pare_buffer_data(table->data);
+   const float *scales = (const float *)(const void *)(data + pare_encoding_scales_at(table->dim[0], width));
+   const uint8_t *block = data + id / PARE_BLOCK * quads * PARE_LINE;
+   k->dequant_row_i8(block, (int)(id % PARE_BLOCK), width, scales[id], out);
+   k->hadamard(out, width, table->encoding.rotation);
+}
+
+static void embed_float(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
+{
+   size_t row = (size_t)table->dim[1] * pare_dtype_size(pare_encoding_dtype(table->encoding.kind));
+   k->to_f32(pare_buffer_data(table->data) + (size_t)id * row, pare_float_storage(table), table->dim[1], out);
+}
+
+void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   (void)worker;
+   const pare_batch *batch = run->batch;
+   const pare_weight *table = step->embed.table;
+   for (int64_t row = from; row < to; row++) {
+      int64_t id =
+         step->embed.ids == PARE_LIST_TOKENS ? (int64_t)batch->tokens[row] : (int64_t)batch->positions[row];
+      float *out = pare_region_row(step->out, row);
+      if (table->encoding.kind == PARE_ENC_I8) embed_i8(run->kernels, table, id, out);
+      else embed_float(run->kernels, table, id, out);
+   }
+}

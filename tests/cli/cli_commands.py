@@ -1,0 +1,194 @@
+"""What each command does on sound input: run, eval, bench, diff, inspect, tokenize, verify, compress."""
+import json
+import os
+
+import clitool
+from clitool import HELDOUT, check, equal, fables, is_number, read, tiny, write
+
+WINDOWS = ('--windows', '2', '--window', '64')
+TINY_CASES = ('llama', 'llama_tied_head_only', 'llama_biases', 'llama_sharded', 'mistral_no_window', 'qwen2', 'qwen3', 'gpt2')
+
+
+def case_compress_report(t):
+    path = t.path('x.pare')
+    result = t('compress', fables(), '-o', path, '--type', 'i8', '--data', HELDOUT, *WINDOWS, '--json').exits(0)
+    doc = result.document()
+    for key in ('input', 'output', 'recipe', 'calibration', 'passes', 'fallbacks', 'eval', 'gates'):
+        check(key in doc, f'no "{key}"')
+    equal(doc['output']['bytes'], os.path.getsize(path))
+    names = [p['name'] for p in doc['passes']]
+    check('quant_rtn' in names, names)
+    for entry in doc['passes']:
+        check({'seconds', 'before', 'after', 'error', 'skipped'} <= set(entry), entry)
+    quantized = doc['passes'][names.index('quant_rtn')]
+    check(0 < quantized['error'] < 0.05 and quantized['after']['bytes'] < 0.6 * quantized['before']['bytes'], quantized)
+    check(0 <= doc['eval']['metrics']['kl']['mean'] < 0.05, doc['eval'])
+
+
+def case_compress_text(t):
+    out = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--data', HELDOUT, *WINDOWS).exits(0).out.decode()
+    check('quant_rtn' in out and 'KL' in out, out)
+
+
+def case_closing_check_without_data(t):
+    doc = t('compress', tiny('llama'), '-o', t.path('x.pare'), '--type', 'i8', '--json').exits(0).document()
+    check(doc['eval']['metrics']['kl']['mean'] >= 0 and doc['eval']['data']['path'] is None, doc['eval'])
+
+
+def case_tiny_models(t):
+    """Every family: inspect, compress, verify, run."""
+    for name in TINY_CASES:
+        model = tiny(name)
+        before = t('inspect', model, '--json').exits(0).document()
+        path = t.compress(model, name + '.pare')
+        after = t('inspect', path, '--json').exits(0).document()
+        equal(after['totals']['params'], before['totals']['params'], name)
+        equal(after['totals']['macs_per_token'], before['totals']['macs_per_token'], name)
+        t('verify', path).exits(0)
+        doc = t('run', path, '--ids', '-p', '5 6 7 8', '-n', '6', '--ignore-end', '--json').exits(0).document()
+        equal((doc['prompt_tokens'], doc['tokens'], len(doc['ids'])), (4, 6, 6), name)
+
+
+def case_prune(t):
+    recipe = write(t.path('r.json'), json.dumps({'schema': 'pare.recipe/1', 'passes': [
+        {'pass': 'prune_magnitude', 'sparsity': 0.5}, {'pass': 'quant_rtn'}]}))
+    doc = t('compress', fables(), '-o', t.path('x.pare'), '--recipe', recipe, '--no-check', '--json').exits(0).document()
+    pruned = doc['passes'][0]
+    check(pruned['after']['zeros'] > 0.3 * pruned['after']['params'], pruned)
+
+
+def case_run(t):
+    text = t('run', fables(), '-p', 'Once upon a time', '-n', '20', '--quiet').exits(0).out.decode()
+    check(len(text) > 20 and text.endswith('\n'), repr(text))
+    doc = t('run', fables(), '-p', 'Once upon a time', '-n', '20', '--json').exits(0).document()
+    check(text.startswith(doc['text']) or text == doc['text'] + '\n', doc['text'], text)
+    check(doc['finish'] in ('length', 'end_token', 'context'), doc['finish'])
+    prompt = write(t.path('prompt.txt'), 'Once upon a time')
+    equal(t('run', fables(), '--file', prompt, '-n', '20', '--quiet').exits(0).out.decode(), text)
+    t('run', fables(), '--file', prompt, '-p', 'x').fails(2, '--file')
+
+
+def case_run_lengths(t):
+    doc = t('run', fables(), '-p', 'Once', '-n', '0', '--json').exits(0).document()
+    equal((doc['tokens'], doc['text'], doc['finish']), (0, '', 'length'))
+    doc = t('run', tiny('llama'), '--ids', '-p', '5', '-n', '1000', '--ignore-end', '--json').exits(0).document()
+    equal(doc['finish'], 'context')
+    t('run', tiny('llama'), '--ids', '-p', ' '.join(['5'] * 200), '-n', '1').fails(2, '--prompt')
+    t('run', tiny('llama'), '--ids', '-p', '5 99999', '-n', '1').fails(3, '99999')
+    t('run', tiny('llama'), '--ids', '-p', '5 x', '-n', '1').fails(3)
+
+
+def case_run_sampling(t):
+    run = ('run', fables(), '-p', 'Once upon a time', '-n', '30', '--quiet', '--temperature', '1.2')
+    seeds = [t(*run, '--seed', str(seed)).exits(0).out for seed in (1, 1, 2, 3)]
+    equal(seeds[0], seeds[1])
+    check(len(set(seeds)) > 1, 'three seeds, one text')
+    greedy = t('run', fables(), '-p', 'Once upon a time', '-n', '30', '--quiet').exits(0).out
+    for narrow in (('--top-k', '1'), ('--top-p', '0.000001'), ('--min-p', '1')):
+        equal(t(*run, *narrow).exits(0).out, greedy, narrow)
+
+
+def case_eval(t):
+    run = ('eval', fables(), '--data', HELDOUT, *WINDOWS)
+    doc = t(*run, '--json').exits(0).document()
+    metrics = doc['metrics']
+    check(1 < metrics['ppl']['value'] < 60, metrics)
+    for name in ('ppl', 'nll', 'bits_per_byte'):
+        check(is_number(metrics[name]['value']) and is_number(metrics[name]['stderr']), name, metrics)
+    equal((doc['protocol']['window'], doc['protocol']['stride'], doc['protocol']['score_from']), (64, 64, 32))
+    equal(doc['data']['scored'], 2 * 31)
+    text = t(*run).exits(0).out.decode()
+    check('%.3f' % metrics['ppl']['value'] in text, text)
+    same = t(*run, '--against', fables(), '--json').exits(0).document()['metrics']
+    equal((same['kl']['mean'], same['kl']['max'], same['top1']['value']), (0, 0, 1))
+    equal(same['ppl'], metrics['ppl'])
+
+
+def case_eval_protocol(t):
+    run = ('eval', fables(), '--data', HELDOUT, '--json')
+    doc = t(*run, '--window', '40', '--stride', '20', '--score-from', '10', '--windows', '3').exits(0).document()
+    equal((doc['protocol']['windows'], doc['data']['scored']), (3, 3 * 29))
+    ids = t('tokenize', fables(), '--file', HELDOUT, '--no-special').exits(0).out
+    numbers = list(map(int, ids.split()))[:400]
+    raw = write(t.path('x.u16'), b''.join(n.to_bytes(2, 'little') for n in numbers))
+    wide = write(t.path('x.u32'), b''.join(n.to_bytes(4, 'little') for n in numbers))
+    results = [t('eval', fables(), '--data', path, *WINDOWS, '--json').exits(0).document()['metrics']['nll']
+               for path in (raw, wide)]
+    equal(results[0], results[1])
+    lines = write(t.path('x.ids.txt'), '1 2 3 4\n5 6 7\n')
+    doc = t('eval', fables(), '--data', lines, '--json').exits(0).document()
+    equal((doc['protocol']['documents'], doc['protocol']['windows'], doc['data']['scored']), (True, 2, 5))
+
+
+def case_bench(t):
+    run = ('bench', tiny('llama'), '-p', '16', '-n', '8', '-r', '2')
+    check('avg t/s' in t(*run).exits(0).out.decode())
+    tests = json.loads(t(*run, '-o', 'json').exits(0).out)
+    equal([(x['n_prompt'], x['n_gen']) for x in tests], [(16, 0), (0, 8)])
+    for x in tests:
+        check(x['avg_ts'] > 0 and len(x['samples_ts']) == 2, x)
+    equal(len(t(*run, '--json').exits(0).document()['tests']), 2)
+    equal(len(t(*run, '-o', 'csv').exits(0).out.decode().strip().split('\n')), 3)
+
+
+def case_inspect(t):
+    doc = t('inspect', fables(), '--json').exits(0).document()
+    shapes = doc['tensors']
+    equal(sum(x['params'] for x in shapes), doc['totals']['params'])
+    equal(sum(x['bytes'] for x in shapes), doc['totals']['bytes'])
+    equal(doc['encodings']['f16']['bytes'], doc['totals']['bytes'])
+    check(doc['provenance'] is None and doc['tokenizer'], doc['tokenizer'])
+    one = shapes[0]['name']
+    text = t('inspect', fables(), '--tensor', one).exits(0).out.decode()
+    check(one in text, text)
+    t('inspect', fables(), '--tensor', 'no.such.tensor').exits(2, 3)
+    text = t('inspect', fables(), '--graph').exits(0).out.decode()
+    check(text.startswith('graph '), text[:60])
+    artifact = t.compress(fables(), 'x.pare')
+    after = t('inspect', artifact, '--json').exits(0).document()
+    check(after['provenance']['recipe']['passes'] and after['provenance']['sources'][0]['sha256'], after['provenance'])
+    check('i8' in after['encodings'], after['encodings'])
+    t('inspect', artifact).exits(0)
+
+
+def case_diff(t):
+    first = t.compress(fables(), 'a.pare')
+    equal(t('diff', first, first, '--json').exits(0).document()['differing'], 0)
+    doc = t('diff', fables(), first, '--json').exits(1).document()
+    check(doc['differing'] > 0 and doc['compared'] >= doc['differing'], doc)
+    t('diff', fables(), first, '--tolerance', '0.1').exits(0)
+    check('differ' in t('diff', fables(), first).exits(1).out.decode())
+    t('diff', fables(), tiny('llama')).exits(1)
+
+
+def case_tokenize(t):
+    text = 'Once upon a time, Lily had a fox. "Ça va?" \U0001f98a\n\ttabs  and   spaces'
+    ids = t('tokenize', fables(), text, '--no-special').exits(0).out.decode().split()
+    equal(t('tokenize', fables(), '--decode', ' '.join(ids)).exits(0).out.decode('utf-8'), text + '\n')
+    equal(list(map(str, t('tokenize', fables(), text, '--no-special', '--json').exits(0).document()['ids'])), ids)
+    artifact = t.compress(fables(), 'x.pare')
+    equal(t('tokenize', artifact, text, '--no-special').exits(0).out.decode().split(), ids)
+    equal(len(t('tokenize', fables(), text, '--no-special', '--pieces').exits(0).out.decode().strip('\n').split('\n')), len(ids))
+    file = write(t.path('bad.txt'), b'\xff\xfe caf\xc3 \xed\xa0\x80 \x00 end')
+    broken = t('tokenize', fables(), '--file', file, '--json').exits(0).document()['ids']
+    check(t('tokenize', fables(), '--decode', ' '.join(map(str, broken))).exits(0).out.decode('utf-8'))
+    equal(t('tokenize', fables(), '', '--no-special').exits(0).out, b'\n')
+    t('tokenize', fables()).fails(2)
+
+
+def case_verify(t):
+    path = t.compress(fables(), 'x.pare')
+    doc = t('verify', path, '--json').exits(0).document()
+    check(doc['hashed_bytes'] > 0.9 * len(read(path)) * 0.9, doc)
+    t('verify', fables()).fails(3, 'fables')
+
+
+def case_quiet_and_progress(t):
+    result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--quiet', '--data', HELDOUT, *WINDOWS)
+    equal(result.exits(0).err, '')
+    result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--data', HELDOUT, *WINDOWS).exits(0)
+    check('\x1b' not in result.err + result.out.decode() and '\r' not in result.err, 'colours or bars in a pipe', result)
+
+
+if __name__ == '__main__':
+    clitool.main(globals())

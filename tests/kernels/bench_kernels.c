@@ -1,0 +1,261 @@
+/* bench_kernels: throughput of every kernel of one tier. The best of several runs counts, as other work on
+ * the machine only slows a run down. Nothing is asserted. */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/kernels/kernel_check.h"
+
+typedef struct bench {
+   const pare_kernels *k;
+   const char *tier;
+   check c;        /* buffers */
+   double budget;  /* seconds a figure */
+} bench;
+
+static double now(void)
+{
+   struct timespec t;
+   clock_gettime(CLOCK_MONOTONIC, &t);
+   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef void work(void *arg);
+
+/* Seconds of the fastest run. */
+static double fastest(const bench *b, work *run, void *arg)
+{
+   double best = 1e30, start = now();
+   do {
+      double t = now();
+      run(arg);
+      t = now() - t;
+      best = t < best ? t : best;
+   } while (now() - start < b->budget);
+   return best;
+}
+
+static void report(const bench *b, const char *what, double amount, const char *unit, double seconds)
+{
+   printf("%-8s %-34s %10.2f %s\n", b->tier, what, amount / seconds * 1e-9, unit);
+   fflush(stdout);
+}
+
+/* ---- int8 product, one or two threads each with half of the blocks ---- */
+
+typedef struct linear_job {
+   const pare_kernels *k;
+   pare_linear_i8 args;
+   int64_t blocks;
+   int threads;
+} linear_job;
+
+typedef struct linear_part {
+   const linear_job *job;
+   int64_t from, to;
+} linear_part;
+
+static void *linear_thread(void *arg)
+{
+   const linear_part *part = arg;
+   part->job->k->linear_i8(&part->job->args, part->from, part->to);
+   return NULL;
+}
+
+static void linear_run(void *arg)
+{
+   linear_job *job = arg;
+   int64_t half = job->threads == 2 ? job->blocks / 8 * 4 : job->blocks;
+   linear_part parts[2] = { { job, 0, half }, { job, half, job->blocks } };
+   pthread_t other;
+   bool started = job->threads == 2 && pthread_create(&other, NULL, linear_thread, &parts[1]) == 0;
+   linear_thread(&parts[0]);
+   if (started) {
+      pthread_join(other, NULL);
+   }
+}
+
+static void bench_linear(bench *b, int64_t m, int64_t n, int64_t k, int threads)
+{
+   linear_job job = { .k = b->k, .blocks = (n + 15) / 16, .threads = threads };
+   uint8_t *codes = check_input(&b->c, (size_t)(job.blocks * 16 * k));
+   for (int64_t i = 0; i < job.blocks * 16 * k; i += 8) {
+      uint64_t bits = check_random(&b->c);
+      memcpy(codes + i, &bits, sizeof bits);
+   }
+   int32_t *sums = check_input(&b->c, (size_t)m * 4);
+   memset(sums, 0, (size_t)m * 4);
+   job.args = (pare_linear_i8){ .codes = codes, .w_scale = check_floats(&b->c, n, 0), .act_sum = sums,
+      .act = check_codes(&b->c, m * k, -127), .act_scale = check_floats(&b->c, m, 0), .m = m,
+      .n = n, .kq = k / 4, .lda = k, .out = check_input(&b->c, (size_t)(m * n) * 4), .ldo = n };
+   double t = fastest(b, linear_run, &job);
+   char what[64];
+   snprintf(what, sizeof what, "linear_i8 m %d n %d k %d x%d", (int)m, (int)n, (int)k, threads);
+   report(b, what, 2.0 * (double)m * (double)n * (double)k, "Gop/s", t);
+   if (m <= 4) {
+      report(b, "   weights read", (double)n * (double)k, "GB/s", t);
+   }
+   check_reset(&b->c);
+}
+
+/* ---- plain reading, the bound of decode ---- */
+
+typedef struct read_job {
+   const uint64_t *data;
+   size_t words;
+   int threads;
+   uint64_t sum;
+} read_job;
+
+static void *read_thread(void *arg)
+{
+   read_job *job = arg;
+   uint64_t s[8] = { 0 };
+   for (size_t i = 0; i + 8 <= job->words; i += 8) {
+      for (size_t j = 0; j < 8; j++) {
+         s[j] += job->data[i + j];
+      }
+   }
+   job->sum = s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7];
+   return NULL;
+}
+
+static void read_run(void *arg)
+{
+   read_job *job = arg, first = *job, second = *job;
+   first.words = second.words = job->words / (size_t)job->threads;
+   second.data += first.words;
+   pthread_t other;
+   bool started = job->threads == 2 && pthread_create(&other, NULL, read_thread, &second) == 0;
+   read_thread(&first);
+   if (started) {
+      pthread_join(other, NULL);
+   }
+   job->sum += first.sum + second.sum;
+}
+
+static void bench_read(bench *b, int threads)
+{
+   size_t bytes = (size_t)256 << 20;
+   uint64_t *data = check_input(&b->c, bytes);
+   memset(data, 1, bytes);
+   read_job job = { .data = data, .words = bytes / 8, .threads = threads };
+   double t = fastest(b, read_run, &job);
+   report(b, threads == 1 ? "plain read x1" : "plain read x2", (double)bytes, "GB/s", t);
+   check_reset(&b->c);
+}
+
+/* ---- f32 product, quantization, attention ---- */
+
+typedef struct float_job {
+   const pare_kernels *k;
+   int64_t m, n, rot;
+   float *x, *y, *z, *out;
+   int8_t *q;
+   uint16_t *kc, *vc;
+   void (*unary)(const float *x, int64_t n, float *y);
+} float_job;
+
+static void gemm_run(void *arg)
+{
+   float_job *j = arg;
+   j->k->gemm_f32(j->y, j->n, j->x, j->n, j->m, NULL, j->out, 16, 16);
+}
+
+static void panel_run(void *arg)
+{
+   float_job *j = arg;
+   j->k->panel_f32(j->x, PARE_FLOAT_F32, j->n, 1, 16, j->n, j->y);
+}
+
+static void quant_run(void *arg)
+{
+   float_job *j = arg;
+   float scale;
+   int32_t sum;
+   for (int64_t i = 0; i < j->m; i++) {
+      j->k->quant_row(j->x + i * j->n, j->n, j->rot, j->q, j->n, j->y, &scale, &sum);
+   }
+}
+
+static void rms_run(void *arg)
+{
+   float_job *j = arg;
+   for (int64_t i = 0; i < j->m; i++) {
+      j->k->rms_norm(j->x + i * j->n, j->y, 1e-5f, j->n, j->out);
+   }
+}
+
+static void unary_run(void *arg)
+{
+   float_job *j = arg;
+   for (int64_t i = 0; i < j->m; i++) {
+      j->unary(j->x + i * j->n, j->n, j->out);
+   }
+}
+
+static void attention_run(void *arg)
+{
+   float_job *j = arg;
+   j->k->attention(j->x, j->kc, j->vc, j->n, 0, j->m, 0.125f, j->y, j->out);
+}
+
+static void bench_floats(bench *b)
+{
+   enum { M = 96, N = 2048 };
+   float_job j = { .k = b->k, .m = M, .n = N, .x = check_floats(&b->c, M * N, 0),
+      .y = check_floats(&b->c, 16 * N, 0), .out = check_input(&b->c, M * N * 4), .q = check_input(&b->c, N) };
+   report(b, "gemm_f32 m 96 n 16 k 2048", 2.0 * M * 16 * N, "Gflop/s", fastest(b, gemm_run, &j));
+   report(b, "panel_f32 16 x 2048", 64.0 * N, "GB/s written", fastest(b, panel_run, &j));
+   report(b, "quant_row", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
+   j.rot = 128;
+   report(b, "quant_row, rotated by 128", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
+   report(b, "rms_norm", (double)M * N, "Gelement/s", fastest(b, rms_run, &j));
+   const struct { const char *name; void (*f)(const float *x, int64_t n, float *y); } functions[] = {
+      { "silu", b->k->silu }, { "gelu_tanh", b->k->gelu_tanh }, { "gelu_erf", b->k->gelu_erf },
+      { "exp", b->k->exp }
+   };
+   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+      j.unary = functions[i].f;
+      report(b, functions[i].name, (double)M * N, "Gelement/s", fastest(b, unary_run, &j));
+   }
+   check_reset(&b->c);
+}
+
+static void bench_attention(bench *b, int64_t head_dim, int64_t keys)
+{
+   size_t cached = (size_t)(keys * head_dim) * 2;
+   float_job j = { .k = b->k, .m = keys, .n = head_dim, .x = check_floats(&b->c, head_dim, 0),
+      .y = check_input(&b->c, 64 * 4), .out = check_input(&b->c, (size_t)head_dim * 4),
+      .kc = check_input(&b->c, cached), .vc = check_input(&b->c, cached) };
+   float *row = check_floats(&b->c, head_dim, 0);
+   for (int64_t p = 0; p < keys; p++) {
+      b->k->kv_store(row, row, head_dim, p, j.kc, j.vc);
+   }
+   char what[64];
+   snprintf(what, sizeof what, "attention head_dim %d keys %d", (int)head_dim, (int)keys);
+   double flops = 4.0 * (double)(head_dim * keys);
+   report(b, what, flops, "Gflop/s", fastest(b, attention_run, &j));
+   check_reset(&b->c);
+}
+
+void bench_kernels(const pare_kernels *k, const char *tier)
+{
+   bool slow = strcmp(tier, "scalar") == 0;
+   bench b = { .k = k, .tier = tier, .c = { .tier = tier, .rng = 7 }, .budget = 0.5 };
+   for (int threads = 1; threads <= 2 && !slow; threads++) {
+      bench_read(&b, threads);
+      bench_linear(&b, 1, 32768, 4096, threads);
+      bench_linear(&b, 4, 32768, 4096, threads);
+   }
+   bench_linear(&b, slow ? 2 : 512, 512, 2048, 1);
+   bench_linear(&b, slow ? 2 : 512, 512, 2048, 2);
+   bench_linear(&b, slow ? 2 : 32, 512, 128, 1);
+   bench_linear(&b, slow ? 2 : 512, 256, 5632, 1);
+   bench_floats(&b);
+   bench_attention(&b, 64, 512);
+   bench_attention(&b, 128, 2048);
+}

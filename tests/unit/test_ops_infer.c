@@ -1,0 +1,161 @@
+/* What each op asks of its inputs, weights and attributes. */
+#include <stdio.h>
+
+#include "graphs.h"
+#include "ops/ops.h"
+
+static pare_ctx ctx;
+static unit_heap heap;
+
+#define HEAD                                                                        \
+   "graph \"g\" {\n"                                                                \
+   "input %x : f32[tokens, 8]\n"                                                    \
+   "input %r : f32[rows, 8]\n"                                                      \
+   "input %k : f32[tokens, 4]\n"                                                    \
+   "input %open : f32[8, tokens]\n"                                                 \
+   "input %ids : i32[tokens]\n"                                                     \
+   "input %rows : i32[rows]\n"                                                      \
+   "state %kv : f16[slots, 1, past, 8]\n"                                           \
+   "state %kv2 : f16[slots, 2, past, 8]\n"                                          \
+   "state %bad : i8[slots, 1, past, 8]\n"                                           \
+   "weight \"w\" [3, 8] f32\n"                                                      \
+   "weight \"i\" [3, 8] i8\n"                                                       \
+   "weight \"v3\" [3] f32\n"                                                        \
+   "weight \"v4\" [4] f32\n"                                                        \
+   "weight \"v8\" [8] f32\n"
+
+static pare_status parse_node(const char *node, pare_graph **graph)
+{
+   char text[2048];
+   unit_heap_init(&ctx, &heap);
+   snprintf(text, sizeof text, "%s%%0 = %s\noutput %%0\n}\n", HEAD, node);
+   return parse_text(&ctx, text, graph);
+}
+
+static void takes(const char *node)
+{
+   pare_graph *graph = NULL;
+   assert_ok(&ctx, parse_node(node, &graph));
+   pare_graph_destroy(&ctx, graph);
+}
+
+static void refuses(const char *node, const char *message)
+{
+   pare_graph *graph = NULL;
+   pare_status status = parse_node(node, &graph);
+   ck_assert_msg(status == PARE_INPUT, "accepted: %s", node);
+   ck_assert_msg(strstr(ctx.error.message, message) && strstr(ctx.error.message, "line 16: n: "), "%s: %s",
+                 node, ctx.error.message);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+
+START_TEST(every_op_is_in_the_table)
+{
+   pare_op op;
+   for (int i = 0; i < PARE_OP_COUNT; i++) {
+      ck_assert_ptr_eq(pare_op_find(pare_ops[i]->name, &op), pare_ops[i]);
+      ck_assert_int_eq(op, i);
+      ck_assert(pare_ops[i]->help && pare_ops[i]->fields && pare_ops[i]->eval && pare_ops[i]->macs);
+      ck_assert((pare_ops[i]->attrs_size > 0) == (pare_ops[i]->fields->name != NULL));
+   }
+   ck_assert_ptr_null(pare_op_find("matmul", &op));
+}
+END_TEST
+
+START_TEST(embed_and_select)
+{
+   takes("embed \"n\" (%ids) [\"w\"] : f32[tokens, 8]");
+   takes("embed \"n\" (%ids) [\"i\"] : f32[tokens, 8]");
+   refuses("embed \"n\" (%x) [\"w\"] : f32[tokens, 8]", "input 0 is f32[tokens, 8], expected i32[rows]");
+   refuses("embed \"n\" (%ids) [\"v3\"] : f32[tokens, 8]", "weight 0 is a vector");
+   takes("select \"n\" (%x, %rows) : f32[rows, 8]");
+   refuses("select \"n\" (%kv, %rows) : f32[rows, 8]", "input 0 is f16[slots");
+   refuses("select \"n\" (%x, %x) : f32[rows, 8]", "input 1");
+}
+END_TEST
+
+START_TEST(linear)
+{
+   takes("linear \"n\" (%x) [\"w\"] : f32[tokens, 3]");
+   takes("linear \"n\" (%r) [\"w\", \"v3\"] : f32[rows, 3]");
+   takes("linear \"n\" (%x) [\"i\", \"v3\"] {\"act\":\"i8\"} : f32[tokens, 3]");
+   refuses("linear \"n\" (%x) [\"i\"] : f32[tokens, 3]", "activations are f32 and the weight is i8");
+   refuses("linear \"n\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 3]",
+           "activations are i8 and the weight is f32");
+   refuses("linear \"n\" (%k) [\"w\"] : f32[tokens, 3]", "4 columns times a weight [3, 8]");
+   refuses("linear \"n\" (%x) [\"w\", \"v4\"] : f32[tokens, 3]", "weight 1 has 4 elements, expected 3");
+   refuses("linear \"n\" (%x) [\"w\", \"w\"] : f32[tokens, 3]", "weight 1 is a matrix");
+   refuses("linear \"n\" (%x) [\"v8\"] : f32[tokens, 3]", "weight 0 is a vector");
+   refuses("linear \"n\" (%open) [\"w\"] : f32[tokens, 3]", "expected f32[rows, a known size]");
+}
+END_TEST
+
+START_TEST(norms)
+{
+   takes("rms_norm \"n\" (%x) [\"v8\"] : f32[tokens, 8]");
+   takes("rms_norm \"n\" (%x) [\"v4\"] : f32[tokens, 8]");
+   refuses("rms_norm \"n\" (%x) [\"v3\"] : f32[tokens, 8]", "3 elements does not divide rows of 8");
+   refuses("rms_norm \"n\" (%x) [\"w\"] : f32[tokens, 8]", "a matrix, expected a vector");
+   refuses("rms_norm \"n\" (%ids) [\"v4\"] : f32[tokens, 8]", "input 0 is i32[tokens]");
+   takes("layer_norm \"n\" (%x) [\"v8\", \"v8\"] {\"eps\":0} : f32[tokens, 8]");
+   refuses("layer_norm \"n\" (%x) [\"v4\"] : f32[tokens, 8]", "4 elements, expected 8");
+   refuses("layer_norm \"n\" (%x) [\"v8\", \"v4\"] : f32[tokens, 8]", "weight 1 has 4 elements");
+}
+END_TEST
+
+START_TEST(rope)
+{
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"interleaved\":true} : f32[tokens, 8]");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":3,\"rot_dim\":2} : f32[tokens, 8]",
+           "heads of 3 do not divide");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":3} : f32[tokens, 8]", "rot_dim is 3");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":8} : f32[tokens, 8]", "rot_dim is 8");
+   refuses("rope \"n\" (%x, %rows) {\"head_dim\":4,\"rot_dim\":4} : f32[tokens, 8]",
+           "different numbers of rows");
+   refuses("rope \"n\" (%x, %x) {\"head_dim\":4,\"rot_dim\":4} : f32[tokens, 8]", "input 1");
+}
+END_TEST
+
+START_TEST(attention)
+{
+   takes("attention \"n\" (%x, %k, %k, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":8} : f32[tokens, 8]",
+           "2 heads of 8");
+   refuses("attention \"n\" (%x, %x, %k, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "input 1 has 8");
+   refuses("attention \"n\" (%x, %k, %x, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "input 2 has 8");
+   refuses("attention \"n\" (%r, %k, %k, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":4} : f32[rows, 8]",
+           "different numbers");
+   refuses("attention \"n\" (%x, %k, %k, %rows, %ids, %kv) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "inputs 3 and 0");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %k, %kv) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "input 4 is f32");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %kv2) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "not a state");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %bad) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "not a state");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %x) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "not a state");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %kv) {\"heads\":3,\"kv_heads\":2,\"head_dim\":4} : "
+           "f32[tokens, 8]",
+           "2 kv_heads do not divide 3 heads");
+}
+END_TEST
+
+START_TEST(elementwise_and_slice)
+{
+   takes("add \"n\" (%x, %x) : f32[tokens, 8]");
+   takes("activation \"n\" (%x) {\"kind\":\"relu\"} : f32[tokens, 8]");
+   refuses("add \"n\" (%x, %r) : f32[tokens, 8]", "different types");
+   refuses("mul \"n\" (%x, %k) : f32[tokens, 8]", "different types");
+   refuses("mul \"n\" (%x, %ids) : f32[tokens, 8]", "input 1");
+   refuses("activation \"n\" (%ids) : f32[tokens, 8]", "input 0");
+   takes("slice \"n\" (%x) {\"from\":2,\"to\":8} : f32[tokens, 6]");
+   refuses("slice \"n\" (%x) {\"from\":2,\"to\":9} : f32[tokens, 6]", "columns 2 to 9 of 8");
+   refuses("slice \"n\" (%x) {\"from\":2,\"to\":2} : f32[tokens, 6]", "columns 2 to 2 of 8");
+}
+END_TEST
+
+UNIT_MAIN("ops_infer", every_op_is_in_the_table, embed_and_select, linear, norms, rope, attention,
+          elementwise_and_slice)

@@ -1,0 +1,315 @@
+/* the pipeline: checks before compute, what it measures, that passes cannot lie, failing allocations. */
+#include <math.h>
+#include <stdio.h>
+
+#include "passes/passes.h"
+#include "pipeline_model.h"
+
+typedef struct fixture {
+   pare_ctx ctx;
+   unit_heap heap;
+   pare_model *model;
+} fixture;
+
+static void fixture_init(fixture *f)
+{
+   unit_heap_init(&f->ctx, &f->heap);
+   assert_ok(&f->ctx, model_from_text(&f->ctx, PIPELINE_GRAPH, &f->model));
+}
+
+static void fixture_finish(fixture *f)
+{
+   pare_model_destroy(&f->ctx, f->model);
+   pare_ctx_finish(&f->ctx);
+   ck_assert_int_eq(f->heap.blocks, 0);
+}
+
+static pare_status run_with(fixture *f, const char *steps, const pare_pipeline_options *options,
+                            pare_pipeline_report **report)
+{
+   pare_recipe *recipe;
+   assert_ok(&f->ctx, recipe_from_steps(&f->ctx, steps, &recipe));
+   pare_status status = pare_pipeline_run(&f->ctx, recipe, f->model, options, report);
+   pare_recipe_destroy(&f->ctx, recipe);
+   return status;
+}
+
+static pare_status run(fixture *f, const char *steps, pare_pipeline_report **report)
+{
+   pare_pipeline_options options = { 0 };
+   return run_with(f, steps, &options, report);
+}
+
+START_TEST(prunes_then_quantizes)
+{
+   fixture f;
+   pare_pipeline_report *report;
+   fixture_init(&f);
+   assert_ok(&f.ctx, run(&f, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\"},"
+                             "{\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}", &report));
+   ck_assert_int_eq(report->n_passes, 4);
+   const pare_pass_report *p = report->passes;
+   int64_t pruned = 64 * 64 / 2 + 2 * (64 * 24 / 2);
+   ck_assert_int_eq(p[0].before.zeros, p[0].after.zeros - pruned);
+   ck_assert_int_eq(p[0].after.zeros, p[1].before.zeros);
+   ck_assert_int_ge(p[1].after.zeros, p[1].before.zeros);
+   ck_assert_int_eq(p[0].matched, 3);
+   ck_assert_int_eq(p[1].matched, 5); /* the dead node's weight is a matrix too */
+   ck_assert(p[0].relative_error > 0.2 && p[0].relative_error < 0.5);
+   ck_assert(p[1].relative_error > 0 && p[1].relative_error < 0.02);
+   ck_assert(p[1].after.bytes < p[1].before.bytes);
+   ck_assert(strstr(p[1].fallbacks, "model.layers.0.qkv.weight\ti8 rotated\ti8\tpruned values stay") != NULL);
+   ck_assert(strstr(p[1].fallbacks, "embed") == NULL);
+   ck_assert(p[3].after.macs < p[3].before.macs && p[3].after.params < p[3].before.params);
+   ck_assert(!p[2].skipped && p[2].relative_error == 0);
+   pare_weight *w = pare_graph_find_weight(f.model->graph, "model.layers.0.qkv.weight");
+   ck_assert_int_eq(w->encoding.kind, PARE_ENC_I8);
+   ck_assert_int_eq(w->encoding.rotation, 0);
+   ck_assert_int_eq(pare_graph_find_weight(f.model->graph, "model.embed.weight")->encoding.rotation, 64);
+   ck_assert_int_eq(pare_graph_find_weight(f.model->graph, "wpe.weight")->encoding.kind, PARE_ENC_F32);
+   ck_assert(count_zeros_of(&f.ctx, f.model, "model.layers.0.qkv.weight") >= 64 * 64 / 2);
+   ck_assert_int_eq(pare_graph_find_value(f.model->graph, "kv.0")->type.dtype, PARE_F16);
+   ck_assert(pare_graph_find_weight(f.model->graph, "unused.weight") == NULL);
+   pare_pipeline_report_destroy(&f.ctx, report);
+   fixture_finish(&f);
+}
+END_TEST
+
+START_TEST(refuses_before_compute)
+{
+   const struct {
+      const char *steps, *where, *message;
+   } cases[] = {
+      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\"}", "passes[1]", "needs linear layers with float weights" },
+      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}", "passes[1]", "needs linear" },
+      { "{\"pass\": \"quant_rtn\", \"targets\": [\"layers.*\", \"layer.*\"]}", "passes[0].targets[1]", "matches no" },
+      { "{\"pass\": \"quant_rtn\", \"targets\": \"layers.0.norm\"}", "passes[0].targets", "names nothing" },
+      { "{\"pass\": \"quant_rtn\", \"targets\": []}", "passes[0].targets", "names nothing" },
+      { "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\", \"rotate\": \"on\"}", "passes[1]",
+        "would lose the zeros" },
+   };
+   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      fixture f;
+      pare_recipe *recipe;
+      pare_pipeline_report *report;
+      pare_str before = { 0 }, after = { 0 };
+      fixture_init(&f);
+      assert_ok(&f.ctx, pare_graph_print(&f.ctx, f.model->graph, &before));
+      assert_ok(&f.ctx, recipe_from_steps(&f.ctx, cases[i].steps, &recipe));
+      ck_assert_int_eq(pare_pipeline_check(&f.ctx, recipe, f.model, NULL), PARE_USAGE);
+      ck_assert_str_eq(f.ctx.error.where, cases[i].where);
+      pare_ctx_clear(&f.ctx);
+      assert_fails(&f.ctx, run(&f, cases[i].steps, &report), PARE_USAGE, cases[i].message);
+      assert_ok(&f.ctx, pare_graph_print(&f.ctx, f.model->graph, &after));
+      ck_assert_str_eq(before.data, after.data);
+      pare_str_finish(&f.ctx, &before);
+      pare_str_finish(&f.ctx, &after);
+      pare_recipe_destroy(&f.ctx, recipe);
+      fixture_finish(&f);
+   }
+}
+END_TEST
+
+START_TEST(estimates_what_it_then_does)
+{
+   const char *steps = "{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\"}, {\"pass\": \"quant_rtn\"}, {\"pass\": \"opt_dce\"}";
+   fixture f;
+   pare_recipe *recipe;
+   pare_pipeline_estimate estimate;
+   pare_pipeline_report *report;
+   fixture_init(&f);
+   assert_ok(&f.ctx, recipe_from_steps(&f.ctx, steps, &recipe));
+   assert_ok(&f.ctx, pare_pipeline_check(&f.ctx, recipe, f.model, &estimate));
+   assert_ok(&f.ctx, run(&f, steps, &report));
+   ck_assert_uint_eq(estimate.input_bytes, report->passes[0].before.bytes);
+   ck_assert(estimate.scratch_bytes > estimate.output_bytes && estimate.memory_bytes > 0);
+   ck_assert_uint_eq(estimate.output_bytes, report->passes[2].after.bytes);
+   pare_pipeline_report_destroy(&f.ctx, report);
+   pare_recipe_destroy(&f.ctx, recipe);
+   fixture_finish(&f);
+}
+END_TEST
+
+static pare_status keep_name(pare_ctx *ctx, void *user, const char *pass, const char *text, size_t size)
+{
+   ck_assert(strncmp(text, "graph \"tiny\"", 12) == 0 && text[size - 2] == '}');
+   return pare_str_printf(ctx, user, "%s ", pass);
+}
+
+START_TEST(prints_and_stops)
+{
+   const char *steps = "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}";
+   fixture f;
+   pare_pipeline_report *report;
+   pare_str names = { 0 };
+   pare_pipeline_options options = { .print_after = "all", .stop_after = "quant_kv", .print = keep_name, .user = &names };
+   fixture_init(&f);
+   assert_ok(&f.ctx, run_with(&f, steps, &options, &report));
+   ck_assert_int_eq(report->n_passes, 2);
+   ck_assert_str_eq(names.data, "quant_rtn quant_kv ");
+   pare_pipeline_report_destroy(&f.ctx, report);
+   options.stop_after = "prune_magnitude";
+   assert_fails(&f.ctx, run_with(&f, steps, &options, &report), PARE_USAGE, "no pass of this recipe");
+   options = (pare_pipeline_options){ .print_after = "cast" };
+   assert_fails(&f.ctx, run_with(&f, steps, &options, &report), PARE_USAGE, "no pass of this recipe");
+   pare_str_finish(&f.ctx, &names);
+   fixture_finish(&f);
+}
+END_TEST
+
+START_TEST(skips_what_has_nothing_to_do)
+{
+   fixture f;
+   pare_pipeline_report *report;
+   fixture_init(&f);
+   assert_ok(&f.ctx, run(&f, "{\"pass\": \"opt_dce\"}, {\"pass\": \"opt_dce\"}, {\"pass\": \"quant_kv\", \"type\": \"f32\"}",
+                         &report));
+   ck_assert(!report->passes[0].skipped && report->passes[1].skipped && report->passes[2].skipped);
+   pare_pipeline_report_destroy(&f.ctx, report);
+   fixture_finish(&f);
+}
+END_TEST
+
+/* ---- passes that lie ---- */
+
+static pare_status plan_nothing(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   (void)r;
+   return PARE_OK;
+}
+
+static pare_status hide_change(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   pare_graph_find_value(r->model->graph, "kv.0")->type.dtype = PARE_F16;
+   return PARE_OK;
+}
+
+static pare_status claim_change(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   r->changed = true;
+   return PARE_OK;
+}
+
+static pare_status break_graph(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   r->model->graph->first->output->type.dim[1] = 7;
+   r->changed = true;
+   return PARE_OK;
+}
+
+static void drop_nothing(void *user, int64_t row, int64_t k, float *values)
+{
+   (void)user;
+   (void)row;
+   for (int64_t i = 0; i < k; i++) values[i] = 1;
+}
+
+static pare_status revive_zeros(pare_ctx *ctx, pare_pass_run *r)
+{
+   pare_encode_error error;
+   pare_weight *w = pare_graph_find_weight(r->model->graph, "model.layers.0.qkv.weight");
+   PARE_TRY(pare_weight_edit(ctx, w, PARE_ENC_F32, NULL, drop_nothing, NULL, &error));
+   return pare_pass_record(ctx, r, w, &error);
+}
+
+static pare_status run_liar(fixture *f, pare_status (*lie)(pare_ctx *, pare_pass_run *))
+{
+   static const pare_field none[] = { PARE_FIELDS_END };
+   const pare_pass liar = { .name = "liar", .help = "", .fields = none, .options_size = 1, .plan = plan_nothing, .run = lie };
+   const pare_pipeline_options options = { 0 };
+   pare_pipeline_report *report;
+   pare_recipe *recipe;
+   assert_ok(&f->ctx, recipe_from_steps(&f->ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"opt_dce\"}",
+                                        &recipe));
+   recipe->steps[1].pass = &liar;
+   pare_status status = pare_pipeline_run(&f->ctx, recipe, f->model, &options, &report);
+   pare_recipe_destroy(&f->ctx, recipe);
+   return status;
+}
+
+START_TEST(catches_lies)
+{
+   const struct {
+      pare_status (*lie)(pare_ctx *, pare_pass_run *);
+      const char *message;
+   } cases[] = { { hide_change, "says it changed nothing" }, { claim_change, "says it changed something" },
+                 { break_graph, "" }, { revive_zeros, "that were pruned" } };
+   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      fixture f;
+      fixture_init(&f);
+      assert_fails(&f.ctx, run_liar(&f, cases[i].lie), PARE_INTERNAL, cases[i].message);
+      fixture_finish(&f);
+   }
+}
+END_TEST
+
+/* Results that a later pass replaces do not stay in the artifact's file. */
+START_TEST(replaced_results_go_elsewhere)
+{
+   const char *text = "graph \"g\" {\n  input %tokens : i32[tokens]\n  weight \"e\" [400, 256] f32\n  weight \"w\" [512, 256] f32\n"
+                      "  %0 = embed \"embed\" (%tokens) [\"e\"] : f32[tokens, 256]\n"
+                      "  %1 = linear \"layers.0\" (%0) [\"w\"] : f32[tokens, 512]\n  output %1\n}\n";
+   pare_ctx ctx;
+   pare_model *model;
+   pare_recipe *recipe;
+   pare_pipeline_report *report;
+   pare_pipeline_options options = { 0 };
+   pare_ctx_init(&ctx);
+   assert_ok(&ctx, model_from_text(&ctx, text, &model));
+   assert_ok(&ctx, recipe_from_steps(&ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\"}", &recipe));
+   assert_ok(&ctx, pare_outfile_scratch(&ctx, NULL, &options.scratch));
+   assert_ok(&ctx, pare_pipeline_run(&ctx, recipe, model, &options, &report));
+   for (size_t i = 0; i < model->graph->n_weights; i++)
+      ck_assert_int_ge(pare_outfile_find(options.scratch, model->graph->weights[i]->data), 0);
+   ck_assert_uint_eq(pare_outfile_size(options.scratch), report->passes[1].after.bytes);
+   pare_pipeline_report_destroy(&ctx, report);
+   pare_recipe_destroy(&ctx, recipe);
+   pare_model_destroy(&ctx, model);
+   pare_outfile_destroy(&ctx, options.scratch);
+   pare_ctx_finish(&ctx);
+}
+END_TEST
+
+static volatile sig_atomic_t stop_now = SIGINT;
+
+START_TEST(stops_when_told)
+{
+   fixture f;
+   pare_pipeline_report *report;
+   fixture_init(&f);
+   f.ctx.stop = &stop_now;
+   assert_fails(&f.ctx, run(&f, "{\"pass\": \"quant_rtn\"}", &report), PARE_STOPPED, "stopped");
+   fixture_finish(&f);
+}
+END_TEST
+
+START_TEST(survives_every_failing_allocation)
+{
+   const char *steps = "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5, \"scope\": \"global\"}, {\"pass\": \"quant_rtn\"},"
+                       "{\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}";
+   for (long fail_at = 1;; fail_at++) {
+      fixture f;
+      pare_recipe *recipe;
+      pare_pipeline_report *report = NULL;
+      const pare_pipeline_options options = { 0 };
+      fixture_init(&f);
+      assert_ok(&f.ctx, recipe_from_steps(&f.ctx, steps, &recipe));
+      f.heap.fail_at = f.heap.calls + fail_at;
+      pare_status status = pare_pipeline_run(&f.ctx, recipe, f.model, &options, &report);
+      ck_assert_msg(status == PARE_OK || status == PARE_RESOURCE, "%s", f.ctx.error.message);
+      f.heap.fail_at = 0;
+      pare_pipeline_report_destroy(&f.ctx, report);
+      pare_recipe_destroy(&f.ctx, recipe);
+      fixture_finish(&f);
+      if (status == PARE_OK) break;
+   }
+}
+END_TEST
+
+UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, estimates_what_it_then_does, prints_and_stops,
+          skips_what_has_nothing_to_do, catches_lies, replaced_results_go_elsewhere, stops_when_told,
+          survives_every_failing_allocation)

@@ -1,0 +1,391 @@
+/* The executor: against the reference evaluator, and the same bits however a sequence is cut, batched,
+ * threaded or computed. */
+#include "base/cpu.h"
+#include "test_run_models.h"
+
+enum { N = 23 };
+
+/* Logits [n][vocab] of a sequence at slot `slot`, in batches of at most `chunk` tokens. */
+static float *run_sequence(pare_ctx *ctx, const pare_model *model, const uint32_t *tokens, int64_t n,
+                           int64_t chunk, int64_t slot)
+{
+   pare_session *session;
+   pare_session_options options = { .slots = slot + 1, .tokens = chunk, .rows = chunk };
+   float *all = malloc((size_t)(n * model->vocab) * sizeof *all);
+   assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
+   for (int64_t from = 0; from < n; from += chunk) {
+      int32_t positions[64], slots[64], rows[64];
+      int64_t count = n - from < chunk ? n - from : chunk;
+      for (int32_t i = 0; i < count; i++) {
+         positions[i] = (int32_t)from + i;
+         slots[i] = (int32_t)slot;
+         rows[i] = i;
+      }
+      pare_batch batch = { count, tokens + from, positions, slots, count, rows };
+      const float *logits;
+      assert_ok(ctx, pare_session_step(ctx, session, &batch, &logits));
+      memcpy(all + from * model->vocab, logits, (size_t)(count * model->vocab) * sizeof *all);
+   }
+   pare_session_destroy(ctx, session);
+   return all;
+}
+
+static pare_status decode(pare_ctx *ctx, void *user, const pare_weight *weight, float *out)
+{
+   (void)user;
+   return pare_weight_read(ctx, weight, 0, weight->dim[0], out);
+}
+
+/* The reference evaluator's logits of one sequence. */
+static float *evaluate(pare_ctx *ctx, const pare_model *model, const tiny *m, const uint32_t *tokens,
+                       int64_t n)
+{
+   int32_t ids[64], positions[64], slots[64] = { 0 };
+   for (int32_t i = 0; i < n; i++) {
+      ids[i] = (int32_t)tokens[i];
+      positions[i] = i;
+   }
+   pare_sizes sizes = { .tokens = n, .rows = n, .slots = 1, .past = n };
+   pare_binding bindings[8] = { { "tokens", ids }, { "positions", positions }, { "sequences", slots },
+                                { "rows", positions } };
+   char names[4][16];
+   for (int i = 0; i < m->layers; i++) {
+      snprintf(names[i], sizeof names[i], "kv.%d", i);
+      bindings[4 + i].name = names[i];
+      bindings[4 + i].data = calloc((size_t)(m->kv_heads * 2 * m->head_dim * n), sizeof(float));
+   }
+   float *out = malloc((size_t)(n * m->vocab) * sizeof *out);
+   pare_evaluation evaluation = { .sizes = sizes, .bindings = bindings, .n_bindings = 4 + (size_t)m->layers,
+                                  .decode = decode, .outputs = &out };
+   assert_ok(ctx, pare_evaluate(ctx, model->graph, &evaluation));
+   for (int i = 0; i < m->layers; i++) free(bindings[4 + i].data);
+   return out;
+}
+
+/* Largest difference as a share of the range of the expected values. */
+static double difference(const float *found, const float *expected, int64_t n)
+{
+   double low = INFINITY, high = -INFINITY, worst = 0;
+   for (int64_t i = 0; i < n; i++) {
+      double distance = fabs((double)found[i] - (double)expected[i]);
+      low = fmin(low, (double)expected[i]);
+      high = fmax(high, (double)expected[i]);
+      worst = distance <= worst ? worst : distance;
+   }
+   return worst / (high - low);
+}
+
+static void check_reference(pare_ctx *ctx, const tiny *m, double tolerance)
+{
+   uint32_t tokens[N];
+   tiny_tokens(m, 5, tokens, N);
+   pare_model *model = tiny_model(ctx, m);
+   float *found = run_sequence(ctx, model, tokens, N, 10, 0), *expected = evaluate(ctx, model, m, tokens, N);
+   double d = difference(found, expected, N * m->vocab);
+   ck_assert_msg(d <= tolerance, "%s %s cache, weights %s%s: %g", m->gpt2 ? "gpt2" : "llama", m->cache,
+                 m->weights, m->i8 ? " i8" : "", d);
+   free(found);
+   free(expected);
+   pare_model_destroy(ctx, model);
+}
+
+/* f16 cache and int8 activations: a difference in the last bit of f32 can move a value to the next code,
+ * which is worth a thousandth (f16) or a hundredth (int8) of it; such moves are rare. */
+START_TEST(agrees_with_the_reference)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 24; i++) {
+      tiny m = i % 2 ? tiny_gpt2() : tiny_llama();
+      m.cache = i / 2 % 2 ? "f16" : "f32";
+      m.i8 = i / 4 % 2;
+      m.weights = i / 8 == 0 ? "f32" : i / 8 == 1 ? "f16" : "bf16";
+      m.window = i / 8 == 1 ? 6 : 0;
+      check_reference(&ctx, &m, m.i8 ? 2e-2 : i / 2 % 2 ? 1e-3 : 3e-6);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* Sizes that are multiples of nothing, and no rotation. */
+START_TEST(odd_sizes)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 4; i++) {
+      tiny m = tiny_llama();
+      m.dim = 30;
+      m.head_dim = 10;
+      m.heads = m.kv_heads = 3;
+      m.ffn = 41;
+      m.vocab = 19;
+      m.i8 = i % 2;
+      m.cache = i / 2 ? "f16" : "f32";
+      check_reference(&ctx, &m, m.i8 ? 2e-2 : i / 2 ? 1e-3 : 3e-6);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+static void assert_same(const float *a, const float *b, int64_t n, const char *what)
+{
+   ck_assert_msg(memcmp(a, b, (size_t)n * sizeof *a) == 0, "%s: bits differ", what);
+}
+
+/* Large enough that the pool is used. */
+static tiny wide(bool gpt2)
+{
+   tiny m = gpt2 ? tiny_gpt2() : tiny_llama();
+   m.dim = gpt2 ? 48 : 256;
+   m.ffn = 640;
+   m.layers = 1;
+   m.vocab = 300;
+   return m;
+}
+
+static void check_bits(pare_ctx *ctx, const tiny *m)
+{
+   uint32_t tokens[N + 10];
+   int64_t n = N + 10, all = n * m->vocab;
+   tiny_tokens(m, 6, tokens, n);
+   pare_model *model = tiny_model(ctx, m);
+   float *first = run_sequence(ctx, model, tokens, n, n, 0);
+   for (int i = 0; i < 6; i++) {
+      static const int64_t chunks[] = { 1, 7, 33, 33, 5, 33 };
+      ctx->threads = i % 3 + 1;
+      ctx->cpu = i >= 3 ? 0 : pare_cpu_detect();
+      float *again = run_sequence(ctx, model, tokens, n, chunks[i], i);
+      assert_same(again, first, all, m->i8 ? "i8" : "f32");
+      free(again);
+   }
+   ctx->threads = 1;
+   ctx->cpu = pare_cpu_detect();
+   free(first);
+   pare_model_destroy(ctx, model);
+}
+
+START_TEST(same_bits_in_every_way)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 8; i++) {
+      tiny m = wide(i % 2);
+      m.i8 = i / 2 % 2;
+      m.cache = i / 4 ? "f16" : "f32";
+      check_bits(&ctx, &m);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* Token i of sequence a stands beside token i - 3 of sequence b, in one batch a step. */
+START_TEST(sequences_do_not_meet)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   m.i8 = true;
+   uint32_t a[N], b[N];
+   tiny_tokens(&m, 1, a, N);
+   tiny_tokens(&m, 2, b, N);
+   pare_model *model = tiny_model(&ctx, &m);
+   float *alone[2] = { run_sequence(&ctx, model, a, N, N, 0), run_sequence(&ctx, model, b, N, N, 0) };
+   pare_session *session;
+   assert_ok(&ctx, pare_session_create(&ctx, model, &(pare_session_options){ .slots = 3 }, &session));
+   for (int32_t i = 0; i < N + 3; i++) {
+      int32_t positions[2], slots[2], rows[2] = { 0, 1 };
+      uint32_t tokens[2];
+      int64_t n = 0;
+      const float *logits;
+      if (i < N) tokens[n] = a[i], positions[n] = i, slots[n++] = 2;
+      if (i >= 3) tokens[n] = b[i - 3], positions[n] = i - 3, slots[n++] = 0;
+      pare_batch batch = { n, tokens, positions, slots, n, rows };
+      assert_ok(&ctx, pare_session_step(&ctx, session, &batch, &logits));
+      for (int64_t row = 0; row < n; row++) {
+         const float *expected = alone[slots[row] == 0] + positions[row] * m.vocab;
+         assert_same(logits + row * m.vocab, expected, m.vocab, "two sequences");
+      }
+   }
+   free(alone[0]);
+   free(alone[1]);
+   pare_session_destroy(&ctx, session);
+   pare_model_destroy(&ctx, model);
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* ---- batches that are refused, and odd ones that are not ---- */
+
+static pare_status step(pare_ctx *ctx, pare_session *session, uint32_t token, int32_t position, int32_t slot,
+                        int32_t row)
+{
+   const float *logits;
+   pare_batch batch = { 1, &token, &position, &slot, 1, &row };
+   return pare_session_step(ctx, session, &batch, &logits);
+}
+
+START_TEST(refuses_bad_batches)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *session;
+   const float *logits;
+   uint32_t tokens[4] = { 1, 2, 3, 4 };
+   int32_t positions[4] = { 0, 1, 3, 4 }, slots[4] = { 0 }, rows[2] = { 1, 0 };
+   assert_ok(&ctx, pare_session_create(
+                      &ctx, model, &(pare_session_options){ .slots = 2, .tokens = 4, .rows = 2 }, &session));
+   assert_fails(&ctx, step(&ctx, session, 50, 0, 0, 0), PARE_INPUT, "id 50, expected 0 to 49");
+   assert_fails(&ctx, step(&ctx, session, 1, -1, 0, 0), PARE_INPUT, "position -1, expected 0 to 39");
+   assert_fails(&ctx, step(&ctx, session, 1, 40, 0, 0), PARE_INPUT, "position 40");
+   assert_fails(&ctx, step(&ctx, session, 1, 0, 2, 0), PARE_INPUT, "sequence 2, expected 0 to 1");
+   assert_fails(&ctx, step(&ctx, session, 1, 1, 0, 0), PARE_INPUT,
+                "position 1 of sequence 0, expected at most 0");
+   assert_fails(&ctx, step(&ctx, session, 1, 0, 0, 1), PARE_INPUT,
+                "row 0 of the batch is token 1, expected 0 to 0");
+   pare_batch gap = { 4, tokens, positions, slots, 0, NULL },
+              order = { 2, tokens, positions, slots, 2, rows };
+   assert_fails(&ctx, pare_session_step(&ctx, session, &gap, &logits), PARE_INPUT,
+                "position 3 of sequence 0, expected 2");
+   assert_fails(&ctx, pare_session_step(&ctx, session, &order, &logits), PARE_INPUT,
+                "row 1 of the batch is token 0");
+   pare_batch many = { 5, tokens, positions, slots, 0, NULL },
+              tall = { 4, tokens, positions, slots, 3, rows };
+   assert_fails(&ctx, pare_session_step(&ctx, session, &many, &logits), PARE_INPUT,
+                "5 tokens, expected at most 4");
+   assert_fails(&ctx, pare_session_step(&ctx, session, &tall, &logits), PARE_INPUT, "3 rows of logits");
+   assert_fails(&ctx, pare_session_prefill(&ctx, session, 0, tokens, 38, 3, &logits), PARE_INPUT,
+                "do not fit");
+   assert_fails(&ctx, pare_session_prefill(&ctx, session, 0, tokens, 0, 0, &logits), PARE_INPUT, "no tokens");
+   assert_ok(&ctx, step(&ctx, session, 1, 0, 0, 0));
+   pare_batch nothing = { 0 };
+   assert_ok(&ctx, pare_session_step(&ctx, session, &nothing, &logits));
+   ctx.threads = 2;
+   assert_fails(&ctx, step(&ctx, session, 1, 1, 0, 0), PARE_USAGE, "2 threads, the session was made for 1");
+   pare_session_destroy(&ctx, session);
+   pare_model_destroy(&ctx, model);
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* A sequence may go back and take another way; prefill in small batches, without rows but the last. */
+START_TEST(goes_back)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_gpt2();
+   pare_model *model = tiny_model(&ctx, &m);
+   uint32_t a[N], b[N];
+   tiny_tokens(&m, 1, a, N);
+   tiny_tokens(&m, 2, b, N);
+   memcpy(b, a, 9 * sizeof *b);
+   float *expected = run_sequence(&ctx, model, b, N, N, 0);
+   pare_session *session;
+   const float *logits;
+   assert_ok(&ctx,
+             pare_session_create(&ctx, model, &(pare_session_options){ .slots = 2, .tokens = 4 }, &session));
+   assert_ok(&ctx, pare_session_prefill(&ctx, session, 1, a, 0, N, &logits));
+   assert_ok(&ctx, pare_session_prefill(&ctx, session, 1, b + 9, 9, N - 9, &logits));
+   assert_same(logits, expected + (N - 1) * m.vocab, m.vocab, "second way");
+   assert_ok(&ctx, pare_session_prefill(&ctx, session, 1, b, 0, 2, &logits));
+   assert_fails(&ctx, step(&ctx, session, 1, 5, 1, 0), PARE_INPUT, "at most 2");
+   pare_session_memory used = pare_session_used(session);
+   ck_assert_uint_eq(used.cache_bytes, 2u * 2 * 48 * 2 * 48 * 4);
+   ck_assert_uint_gt(used.activation_bytes, 0);
+   ck_assert_int_eq(pare_session_limits(session)->context, 40);
+   ck_assert_int_eq(pare_session_limits(session)->rows, 4);
+   free(expected);
+   pare_session_destroy(&ctx, session);
+   pare_model_destroy(&ctx, model);
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* ---- making ---- */
+
+START_TEST(refuses_what_it_cannot_run)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_gpt2();
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *session;
+   pare_session_options options = { .slots = 0 };
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_USAGE,
+                "0, expected 1 to 4096");
+   options = (pare_session_options){ .slots = 1, .context = 41 };
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_USAGE,
+                "41, expected 1 to 40");
+   model->context = 100;
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_USAGE,
+                "the table has 40 positions");
+   options = (pare_session_options){ .slots = 1, .context = 40, .tokens = -1 };
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_USAGE, "-1, expected");
+   options = (pare_session_options){ .slots = 1, .context = 40 };
+   pare_value *other;
+   pare_node_spec spec = { .op = PARE_OP_add, .name = "other", .n_inputs = 2 };
+   spec.input[0] = spec.input[1] = model->graph->outputs[0];
+   assert_ok(&ctx, pare_graph_add_node(&ctx, model->graph, &spec, NULL, &other));
+   assert_ok(&ctx, pare_graph_add_output(&ctx, model->graph, other));
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_UNSUPPORTED, "2 outputs");
+   model->graph->n_outputs = 1;
+   model->graph->outputs[0] = model->graph->first->output;
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_UNSUPPORTED,
+                "rows, vocabulary");
+   pare_model_destroy(&ctx, model);
+   pare_session_destroy(&ctx, NULL);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* Every allocation fails in turn; a session that was made never allocates again. */
+START_TEST(survives_lack_of_memory)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   m.i8 = true;
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *session;
+   const float *logits;
+   uint32_t tokens[N];
+   tiny_tokens(&m, 3, tokens, N);
+   long blocks = heap.blocks;
+   pare_status status = PARE_RESOURCE;
+   for (long fail = 1; status != PARE_OK; fail++) {
+      heap.calls = 0;
+      heap.fail_at = fail;
+      status = pare_session_create(&ctx, model, &(pare_session_options){ .slots = 1, .tokens = 5 }, &session);
+      if (status == PARE_OK) break;
+      ck_assert_int_eq(status, PARE_RESOURCE);
+      ck_assert_int_eq(heap.blocks, blocks);
+      pare_ctx_clear(&ctx);
+   }
+   heap.calls = 0;
+   heap.fail_at = 1;
+   assert_ok(&ctx, pare_session_prefill(&ctx, session, 0, tokens, 0, N, &logits));
+   ck_assert_int_eq(heap.calls, 0);
+   pare_session_destroy(&ctx, session);
+   pare_model_destroy(&ctx, model);
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+UNIT_MAIN("session", agrees_with_the_reference, odd_sizes, same_bits_in_every_way, sequences_do_not_meet,
+          refuses_bad_batches, goes_back, refuses_what_it_cannot_run, survives_lack_of_memory)
