@@ -6,16 +6,33 @@
 #include "base/cpu.h"
 
 static const pare_field common_fields[] = {
-   { .name = "threads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_common, threads), .max = 1024, .letter = 't',
-     .value_name = "N", .help = "worker threads; 0 takes every processor this process may use. Results do not depend on it" },
-   { .name = "cpu", .kind = PARE_FIELD_TEXT, .offset = offsetof(pare_common, cpu), .initial_text = "native",
-     .value_name = "NAME", .help = "best instruction set the kernels may use: " PARE_CPU_NAMES ". "
-                                   "Results do not depend on it" },
-   { .name = "json", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_common, json),
+   { .name = "threads",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_common, threads),
+     .max = 1024,
+     .letter = 't',
+     .value_name = "N",
+     .help = "worker threads; 0 takes every processor this process may use. Results do not depend on it" },
+   { .name = "cpu",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(pare_common, cpu),
+     .initial_text = "native",
+     .value_name = "NAME",
+     .help = "best instruction set the kernels may use: " PARE_CPU_NAMES ". "
+             "Results do not depend on it" },
+   { .name = "json",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(pare_common, json),
      .help = "write exactly one JSON document to stdout, on errors too" },
-   { .name = "quiet", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_common, quiet), .letter = 'q',
+   { .name = "quiet",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(pare_common, quiet),
+     .letter = 'q',
      .help = "no progress and no notes on stderr; errors remain" },
-   { .name = "help", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_common, help), .letter = 'h',
+   { .name = "help",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(pare_common, help),
+     .letter = 'h',
      .help = "print this text and exit" },
    PARE_FIELDS_END
 };
@@ -40,7 +57,8 @@ static const pare_field *by_name(const pare_field *fields, const char *name, siz
    return NULL;
 }
 
-static found_option find_long(pare_app *app, const pare_command *command, void *options, const char *name, size_t length)
+static found_option find_long(pare_app *app, const pare_command *command, void *options, const char *name,
+                              size_t length)
 {
    const pare_field *field = by_name(command->fields, name, length);
    if (field) return (found_option){ field, options };
@@ -74,14 +92,16 @@ static pare_status set_option(pare_app *app, found_option found, const char *val
 }
 
 /* Takes the value of an option from the next argument. */
-static pare_status set_from_next(pare_app *app, found_option found, const char *arg, int argc, char **argv, int *i)
+static pare_status set_from_next(pare_app *app, found_option found, const char *arg, int argc, char **argv,
+                                 int *i)
 {
    if (found.field->kind == PARE_FIELD_BOOL) return set_option(app, found, "true", arg);
    if (*i + 1 >= argc) return pare_fail(app->ctx, PARE_USAGE, arg, "needs a value");
    return set_option(app, found, argv[++*i], arg);
 }
 
-static pare_status parse_long(pare_app *app, const pare_command *command, void *options, int argc, char **argv, int *i)
+static pare_status parse_long(pare_app *app, const pare_command *command, void *options, int argc,
+                              char **argv, int *i)
 {
    const char *arg = argv[*i], *name = arg + 2, *equals = strchr(name, '=');
    size_t length = equals ? (size_t)(equals - name) : strlen(name);
@@ -95,7 +115,8 @@ static pare_status parse_long(pare_app *app, const pare_command *command, void *
    return unknown_option(app, command, arg);
 }
 
-static pare_status parse_short(pare_app *app, const pare_command *command, void *options, int argc, char **argv, int *i)
+static pare_status parse_short(pare_app *app, const pare_command *command, void *options, int argc,
+                               char **argv, int *i)
 {
    const char *arg = argv[*i];
    found_option found = find_short(app, command, options, arg[1]);
@@ -106,7 +127,8 @@ static pare_status parse_short(pare_app *app, const pare_command *command, void 
 
 static pare_status check_arguments(pare_app *app, const pare_command *command)
 {
-   if (app->common.help || (app->n_args >= command->min_args && app->n_args <= command->max_args)) return PARE_OK;
+   if (app->common.help || (app->n_args >= command->min_args && app->n_args <= command->max_args))
+      return PARE_OK;
    pare_fail(app->ctx, PARE_USAGE, NULL, "%s arguments, usage: pare %s %s",
              app->n_args < command->min_args ? "missing" : "too many", command->name, command->usage);
    pare_hint(app->ctx, "see pare %s --help", command->name);
@@ -133,8 +155,8 @@ pare_status pare_cli_parse(pare_app *app, const pare_command *command, int argc,
 
 pare_status pare_cli_command_help(pare_ctx *ctx, const pare_command *command, pare_str *out)
 {
-   PARE_TRY(pare_str_printf(ctx, out, "pare %s: %s\n\nusage: pare %s %s\n\n%s", command->name, command->summary,
-                            command->name, command->usage, command->description));
+   PARE_TRY(pare_str_printf(ctx, out, "pare %s: %s\n\nusage: pare %s %s\n\n%s", command->name,
+                            command->summary, command->name, command->usage, command->description));
    if (command->fields) {
       PARE_TRY(pare_str_puts(ctx, out, "\noptions:\n"));
       PARE_TRY(pare_fields_help(ctx, command->fields, "--", out));
@@ -146,13 +168,18 @@ pare_status pare_cli_command_help(pare_ctx *ctx, const pare_command *command, pa
 
 pare_status pare_cli_main_help(pare_ctx *ctx, const pare_command *const *commands, pare_str *out)
 {
-   PARE_TRY(pare_str_puts(ctx, out,
-                          "pare " PARE_VERSION ": pares a trained transformer down, proves what that cost, and runs the result on a CPU\n\n"
-                          "usage: pare COMMAND [arguments] [options]\n\ncommands:\n"));
-   for (; *commands; commands++) PARE_TRY(pare_str_printf(ctx, out, "  %-10s %s\n", (*commands)->name, (*commands)->summary));
+   PARE_TRY(pare_str_puts(
+      ctx, out,
+      "pare " PARE_VERSION
+      ": pares a trained transformer down, proves what that cost, and runs the result on a CPU\n\n"
+      "usage: pare COMMAND [arguments] [options]\n\ncommands:\n"));
+   for (; *commands; commands++)
+      PARE_TRY(pare_str_printf(ctx, out, "  %-10s %s\n", (*commands)->name, (*commands)->summary));
    return pare_str_puts(ctx, out,
-                        "\nA MODEL is a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .pare artifact.\n"
+                        "\nA MODEL is a Hugging Face directory (config.json, *.safetensors, tokenizer.json) "
+                        "or a .pare artifact.\n"
                         "pare COMMAND --help explains a command, pare --version prints the version.\n"
-                        "\nexit codes: 0 ok; 1 a gate failed or a difference was found; 2 usage; 3 bad input; 4 out of memory or disk;\n"
+                        "\nexit codes: 0 ok; 1 a gate failed or a difference was found; 2 usage; 3 bad "
+                        "input; 4 out of memory or disk;\n"
                         "5 internal error; 6 valid but not supported; 130, 143 stopped by a signal.\n");
 }

@@ -18,18 +18,54 @@ enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MD, MAX_REPEATS = 1000 };
 static const char *const formats[] = { "table", "json", "csv", "md", NULL };
 
 static const pare_field fields[] = {
-   { .name = "n-prompt", .kind = PARE_FIELD_INT, .offset = offsetof(bench_options, n_prompt), .max = 1e6, .initial = 512,
-     .letter = 'p', .value_name = "N", .help = "tokens of the prompt test; 0 leaves it out" },
-   { .name = "n-gen", .kind = PARE_FIELD_INT, .offset = offsetof(bench_options, n_gen), .max = 1e6, .initial = 128, .letter = 'n',
-     .value_name = "N", .help = "tokens of the generation test; 0 leaves it out" },
-   { .name = "n-depth", .kind = PARE_FIELD_INT, .offset = offsetof(bench_options, n_depth), .max = 1e6, .letter = 'd',
-     .value_name = "N", .help = "tokens in the context before either test starts" },
-   { .name = "sequences", .kind = PARE_FIELD_INT, .offset = offsetof(bench_options, n_seqs), .min = 1, .max = 512, .initial = 1,
-     .letter = 'b', .value_name = "N", .help = "sequences that generate side by side" },
-   { .name = "repeats", .kind = PARE_FIELD_INT, .offset = offsetof(bench_options, repeats), .min = 1, .max = MAX_REPEATS,
-     .initial = 5, .letter = 'r', .value_name = "N", .help = "samples of each test" },
-   { .name = "output", .kind = PARE_FIELD_ENUM, .offset = offsetof(bench_options, format), .choices = formats, .letter = 'o',
-     .help = "csv and md print a bare table, json a bare array; --json wraps the same in the usual document" },
+   { .name = "n-prompt",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(bench_options, n_prompt),
+     .max = 1e6,
+     .initial = 512,
+     .letter = 'p',
+     .value_name = "N",
+     .help = "tokens of the prompt test; 0 leaves it out" },
+   { .name = "n-gen",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(bench_options, n_gen),
+     .max = 1e6,
+     .initial = 128,
+     .letter = 'n',
+     .value_name = "N",
+     .help = "tokens of the generation test; 0 leaves it out" },
+   { .name = "n-depth",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(bench_options, n_depth),
+     .max = 1e6,
+     .letter = 'd',
+     .value_name = "N",
+     .help = "tokens in the context before either test starts" },
+   { .name = "sequences",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(bench_options, n_seqs),
+     .min = 1,
+     .max = 512,
+     .initial = 1,
+     .letter = 'b',
+     .value_name = "N",
+     .help = "sequences that generate side by side" },
+   { .name = "repeats",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(bench_options, repeats),
+     .min = 1,
+     .max = MAX_REPEATS,
+     .initial = 5,
+     .letter = 'r',
+     .value_name = "N",
+     .help = "samples of each test" },
+   { .name = "output",
+     .kind = PARE_FIELD_ENUM,
+     .offset = offsetof(bench_options, format),
+     .choices = formats,
+     .letter = 'o',
+     .help =
+        "csv and md print a bare table, json a bare array; --json wraps the same in the usual document" },
    PARE_FIELDS_END
 };
 
@@ -52,7 +88,8 @@ static void fill_tokens(bench *b, int64_t count)
 {
    pare_rng rng;
    pare_rng_seed(&rng, 1);
-   for (int64_t i = 0; i < count; i++) b->tokens[i] = (uint32_t)pare_rng_below(&rng, (uint64_t)b->model->vocab);
+   for (int64_t i = 0; i < count; i++)
+      b->tokens[i] = (uint32_t)pare_rng_below(&rng, (uint64_t)b->model->vocab);
 }
 
 static pare_status fill_depth(pare_ctx *ctx, bench *b)
@@ -87,9 +124,11 @@ static pare_status run_once(pare_ctx *ctx, bench *b, const bench_test *test, dou
    PARE_TRY(fill_depth(ctx, b));
    double start = pare_now();
    if (test->n_prompt)
-      PARE_TRY(pare_session_prefill(ctx, b->session, 0, b->tokens, b->options->n_depth, test->n_prompt, &logits));
+      PARE_TRY(
+         pare_session_prefill(ctx, b->session, 0, b->tokens, b->options->n_depth, test->n_prompt, &logits));
    else PARE_TRY(decode(ctx, b, test->n_gen));
-   *rate = (double)(test->n_prompt ? test->n_prompt : test->n_gen * b->options->n_seqs) / (pare_now() - start);
+   *rate =
+      (double)(test->n_prompt ? test->n_prompt : test->n_gen * b->options->n_seqs) / (pare_now() - start);
    return pare_check_stop(ctx);
 }
 
@@ -103,7 +142,8 @@ static void summarize(bench_test *test, int64_t n)
       sum += test->samples_ts[i];
    }
    test->avg_ts = sum / (double)n;
-   for (int64_t i = 0; i < n; i++) squares += (test->samples_ts[i] - test->avg_ts) * (test->samples_ts[i] - test->avg_ts);
+   for (int64_t i = 0; i < n; i++)
+      squares += (test->samples_ts[i] - test->avg_ts) * (test->samples_ts[i] - test->avg_ts);
    test->stddev_ts = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
    test->median_ts = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
@@ -144,24 +184,30 @@ static void put_test(pare_json_writer *json, const bench *b, const bench_test *t
    pare_json_close_object(json);
 }
 
-static pare_status print_row(pare_ctx *ctx, const bench *b, const bench_test *test, const char *format, pare_str *out)
+static pare_status print_row(pare_ctx *ctx, const bench *b, const bench_test *test, const char *format,
+                             pare_str *out)
 {
    char name[64], size[32];
    pare_model_totals totals = pare_model_count(b->model);
-   snprintf(name, sizeof name, "%s%lld", test->n_prompt ? "pp" : "tg", (long long)(test->n_prompt + test->n_gen));
+   snprintf(name, sizeof name, "%s%lld", test->n_prompt ? "pp" : "tg",
+            (long long)(test->n_prompt + test->n_gen));
    if (b->options->n_depth) snprintf(name + strlen(name), 32, " @ d%lld", (long long)b->options->n_depth);
-   if (!test->n_prompt && b->options->n_seqs > 1) snprintf(name + strlen(name), 32, " x %lld", (long long)b->options->n_seqs);
+   if (!test->n_prompt && b->options->n_seqs > 1)
+      snprintf(name + strlen(name), 32, " x %lld", (long long)b->options->n_seqs);
    pare_human_bytes((double)totals.tensor_bytes, size);
-   return pare_str_printf(ctx, out, format, b->model->path, size, b->app->ctx->threads, name, test->avg_ts, test->stddev_ts,
-                          test->median_ts);
+   return pare_str_printf(ctx, out, format, b->model->path, size, b->app->ctx->threads, name, test->avg_ts,
+                          test->stddev_ts, test->median_ts);
 }
 
-static pare_status print_table(pare_ctx *ctx, const bench *b, const bench_test *tests, size_t n, pare_str *out)
+static pare_status print_table(pare_ctx *ctx, const bench *b, const bench_test *tests, size_t n,
+                               pare_str *out)
 {
    static const char *const heads[] = {
-      [FORMAT_TABLE] = "model                              size   threads  test          avg t/s   stddev   median\n",
+      [FORMAT_TABLE] =
+         "model                              size   threads  test          avg t/s   stddev   median\n",
       [FORMAT_CSV] = "model,size,n_threads,test,avg_ts,stddev_ts,median_ts\n",
-      [FORMAT_MD] = "| model | size | threads | test | avg t/s | stddev | median |\n|---|---|---|---|---|---|---|\n"
+      [FORMAT_MD] =
+         "| model | size | threads | test | avg t/s | stddev | median |\n|---|---|---|---|---|---|---|\n"
    };
    static const char *const rows[] = { [FORMAT_TABLE] = "%-30s %9s %8d  %-10s %10.2f %8.2f %8.2f\n",
                                        [FORMAT_CSV] = "%s,%s,%d,%s,%.3f,%.3f,%.3f\n",
@@ -189,7 +235,8 @@ static pare_status report(pare_ctx *ctx, const bench *b, const bench_test *tests
 static void cut(pare_ctx *ctx, const char *option, int64_t room, int64_t *length)
 {
    if (*length <= room) return;
-   pare_log(ctx, PARE_WARNING, "cut", option, "%lld tokens cut to %lld, the model's context", (long long)*length, (long long)room);
+   pare_log(ctx, PARE_WARNING, "cut", option, "%lld tokens cut to %lld, the model's context",
+            (long long)*length, (long long)room);
    *length = room;
 }
 
@@ -239,7 +286,8 @@ const pare_command pare_command_bench = {
    .name = "bench",
    .summary = "measure prefill and decode speed",
    .usage = "MODEL [-p N] [-n N] [-d N] [-b N] [-r N] [-o FORMAT]",
-   .description = "Runs a prompt of random tokens, then generation of single tokens, one warm-up and N samples each. Field names are\n"
+   .description = "Runs a prompt of random tokens, then generation of single tokens, one warm-up and N "
+                  "samples each. Field names are\n"
                   "llama-bench's: avg_ts and stddev_ts are tokens per second over samples_ts.\n",
    .examples = "  pare bench story.pare\n  pare bench story.pare -p 512 -n 0 -r 10 -o md\n",
    .fields = fields,

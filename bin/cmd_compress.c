@@ -1,14 +1,16 @@
 /* cmd_compress: a model and a recipe to an artifact, with a comparison with the original and gates.
  *
- * Nothing is published before everything is known: the artifact is written to a temporary file, judged, and only then
- * renamed into place. */
+ * Nothing is published before everything is known: the artifact is written to a temporary file, judged, and
+ * only then renamed into place. */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/outfile.h"
+#include "bin/compress_report.h"
 #include "bin/load.h"
 #include "bin/metrics.h"
 #include "eval/self_text.h"
@@ -27,46 +29,99 @@ typedef struct compress_options {
 } compress_options;
 
 static const pare_field fields[] = {
-   { .name = "output", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, output), .letter = 'o', .value_name = "FILE",
+   { .name = "output",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, output),
+     .letter = 'o',
+     .value_name = "FILE",
      .help = "the artifact to write; required. It appears whole or not at all" },
-   { .name = "type", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, type), .value_name = "TYPE",
+   { .name = "type",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, type),
+     .value_name = "TYPE",
      .help = "how weights are stored, for those who need no recipe: i8, f16, bf16 or f32" },
-   { .name = "recipe", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, recipe), .letter = 'r', .value_name = "FILE",
+   { .name = "recipe",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, recipe),
+     .letter = 'r',
+     .value_name = "FILE",
      .help = "a JSON list of passes, instead of --type; pare passes shows what they take" },
-   { .name = "deflate", .kind = PARE_FIELD_BOOL, .offset = offsetof(compress_options, deflate),
+   { .name = "deflate",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(compress_options, deflate),
      .help = "store sections deflated where that is smaller: less disk, slower start" },
-   { .name = "dry-run", .kind = PARE_FIELD_BOOL, .offset = offsetof(compress_options, dry_run),
+   { .name = "dry-run",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(compress_options, dry_run),
      .help = "print the plan and the estimate of bytes, memory and disk, and touch nothing" },
-   { .name = "check", .kind = PARE_FIELD_BOOL, .offset = offsetof(compress_options, check), .initial = 1,
-     .help = "compare the result with the original at the end, on --data or on text sampled from the original; --no-check "
+   { .name = "check",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(compress_options, check),
+     .initial = 1,
+     .help = "compare the result with the original at the end, on --data or on text sampled from the "
+             "original; --no-check "
              "skips it" },
-   { .name = "gate", .kind = PARE_FIELD_LIST, .offset = offsetof(compress_options, gates), .letter = 'g', .value_name = "GATE",
-     .help = "a bound such as 'kl.mean<=0.002' or 'output.bytes<=300e6' that must hold, else nothing is written; may be "
+   { .name = "gate",
+     .kind = PARE_FIELD_LIST,
+     .offset = offsetof(compress_options, gates),
+     .letter = 'g',
+     .value_name = "GATE",
+     .help = "a bound such as 'kl.mean<=0.002' or 'output.bytes<=300e6' that must hold, else nothing is "
+             "written; may be "
              "repeated" },
-   { .name = "confidence", .kind = PARE_FIELD_FLOAT, .offset = offsetof(compress_options, confidence), .min = 0.5,
-     .max = 0.9999, .initial = 0.95, .value_name = "P",
+   { .name = "confidence",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = offsetof(compress_options, confidence),
+     .min = 0.5,
+     .max = 0.9999,
+     .initial = 0.95,
+     .value_name = "P",
      .help = "gates hold for the one-sided confidence bound of this probability" },
-   { .name = "keep-failed", .kind = PARE_FIELD_BOOL, .offset = offsetof(compress_options, keep_failed),
+   { .name = "keep-failed",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(compress_options, keep_failed),
      .help = "write the artifact even when a gate failed" },
-   { .name = "data", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, data.path), .letter = 'd',
-     .value_name = "FILE", .help = "text or token ids for the comparison" },
-   { .name = "data-format", .kind = PARE_FIELD_ENUM, .offset = offsetof(compress_options, data.format),
-     .choices = pare_corpus_formats, .help = "as in pare eval" },
-   { .name = "seed", .kind = PARE_FIELD_INT, .offset = offsetof(compress_options, seed), .max = 9e15, .letter = 's',
-     .value_name = "N", .help = "of the sampled text, and of passes that draw" },
-   { .name = "print-after", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, print_after), .value_name = "PASS",
+   { .name = "data",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, data.path),
+     .letter = 'd',
+     .value_name = "FILE",
+     .help = "text or token ids for the comparison" },
+   { .name = "data-format",
+     .kind = PARE_FIELD_ENUM,
+     .offset = offsetof(compress_options, data.format),
+     .choices = pare_corpus_formats,
+     .help = "as in pare eval" },
+   { .name = "seed",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(compress_options, seed),
+     .max = 9e15,
+     .letter = 's',
+     .value_name = "N",
+     .help = "of the sampled text, and of passes that draw" },
+   { .name = "print-after",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, print_after),
+     .value_name = "PASS",
      .help = "print the graph after this pass, or after every one with \"all\"" },
-   { .name = "stop-after", .kind = PARE_FIELD_TEXT, .offset = offsetof(compress_options, stop_after), .value_name = "PASS",
+   { .name = "stop-after",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(compress_options, stop_after),
+     .value_name = "PASS",
      .help = "run no pass after this one" },
    PARE_PROTOCOL_FIELDS(compress_options, protocol),
    PARE_FIELDS_END
 };
 
+/* Those of the comparison, then those of the sizes, which are known without it. */
+enum { FIRST_SIZE_METRIC = 12 };
+/* clang-format off */
 static const char *const metric_names[] = {
-   "nll",    "ppl",     "bits_per_byte", "reference.nll", "reference.ppl", "ppl.ratio",           "kl.mean",
-   "kl.p50", "kl.p95",  "kl.p99",        "kl.max",        "top1",          "output.bytes",        "output.tensor_bytes",
-   "output.bits_per_weight", "output.ratio", NULL
+   "nll", "ppl", "bits_per_byte", "reference.nll", "reference.ppl", "ppl.ratio",
+   "kl.mean", "kl.p50", "kl.p95", "kl.p99", "kl.max", "top1",
+   "output.bytes", "output.tensor_bytes", "output.bits_per_weight", "output.ratio", NULL
 };
+/* clang-format on */
 
 /* One compression. */
 typedef struct job {
@@ -81,6 +136,7 @@ typedef struct job {
    pare_str provenance;
    pare_metrics metrics;
    uint64_t output_bytes;
+   char folder[PATH_MAX]; /* of the target */
 } job;
 
 /* ---- recipe and plan ---- */
@@ -89,7 +145,8 @@ static pare_status load_recipe(job *j)
 {
    pare_ctx *ctx = j->app->ctx;
    const compress_options *o = j->options;
-   if (o->type && o->recipe) return pare_fail(ctx, PARE_USAGE, "--recipe", "expected either --type or --recipe");
+   if (o->type && o->recipe)
+      return pare_fail(ctx, PARE_USAGE, "--recipe", "expected either --type or --recipe");
    if (!o->type && !o->recipe) {
       pare_fail(ctx, PARE_USAGE, "compress", "nothing says what to do to the model");
       pare_hint(ctx, "add --type i8 or --recipe FILE");
@@ -98,47 +155,34 @@ static pare_status load_recipe(job *j)
    if (o->type) return pare_recipe_for_type(ctx, o->type, &j->recipe);
    pare_buffer *text;
    PARE_TRY(pare_read_file(ctx, o->recipe, 1 << 24, &text));
-   pare_status status =
-      pare_recipe_parse(ctx, (const char *)pare_buffer_data(text), pare_buffer_size(text), o->recipe, &j->recipe);
+   pare_status status = pare_recipe_parse(ctx, (const char *)pare_buffer_data(text), pare_buffer_size(text),
+                                          o->recipe, &j->recipe);
    pare_buffer_unref(ctx, text);
    return status;
+}
+
+/* Scratch space lies beside the target: the file system that must hold the result anyway. */
+static pare_status find_folder(job *j)
+{
+   if (snprintf(j->folder, sizeof j->folder, "%s", j->options->output) >= (int)sizeof j->folder)
+      return pare_fail(j->app->ctx, PARE_USAGE, "--output", "the path is too long");
+   char *slash = strrchr(j->folder, '/');
+   if (slash) slash[slash == j->folder] = 0;
+   else strcpy(j->folder, ".");
+   return PARE_OK;
 }
 
 static pare_status check_disk(job *j)
 {
    struct statvfs disk;
-   char folder[4096], need[32], have[32];
-   snprintf(folder, sizeof folder, "%s", j->options->output);
-   char *slash = strrchr(folder, '/');
-   if (slash) slash[slash == folder] = 0;
-   if (statvfs(slash ? folder : ".", &disk) != 0) return PARE_OK;
+   char need[32], have[32];
+   if (statvfs(j->folder, &disk) != 0) return PARE_OK;
    double free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-   double wanted = (double)(j->estimate.scratch_bytes > j->estimate.output_bytes ? j->estimate.scratch_bytes : j->estimate.output_bytes);
+   double wanted = (double)(j->estimate.scratch_bytes > j->estimate.output_bytes ? j->estimate.scratch_bytes
+                                                                                 : j->estimate.output_bytes);
    if (free_bytes >= wanted) return PARE_OK;
    return pare_fail(j->app->ctx, PARE_RESOURCE, j->options->output, "not enough disk: %s needed, %s free",
                     pare_human_bytes(wanted, need), pare_human_bytes(free_bytes, have));
-}
-
-static pare_status print_plan(job *j)
-{
-   char input[32], output[32], scratch[32], memory[32];
-   const pare_pipeline_estimate *e = &j->estimate;
-   pare_ctx *ctx = j->app->ctx;
-   pare_json_open_object(&j->app->body, "estimate");
-   pare_json_put_int(&j->app->body, "input_bytes", (int64_t)e->input_bytes);
-   pare_json_put_int(&j->app->body, "output_bytes", (int64_t)e->output_bytes);
-   pare_json_put_int(&j->app->body, "scratch_bytes", (int64_t)e->scratch_bytes);
-   pare_json_put_int(&j->app->body, "memory_bytes", (int64_t)e->memory_bytes);
-   pare_json_close_object(&j->app->body);
-   PARE_TRY(pare_recipe_print(ctx, j->recipe, &j->app->body, "recipe"));
-   PARE_TRY(pare_str_printf(ctx, &j->app->text, "plan for %s, nothing was written\n", j->app->args[0]));
-   for (size_t i = 0; i < j->recipe->n_steps; i++)
-      PARE_TRY(pare_str_printf(ctx, &j->app->text, "  %zu. %s: %s\n", i + 1, j->recipe->steps[i].pass->name,
-                               j->recipe->steps[i].pass->help));
-   return pare_str_printf(ctx, &j->app->text, "tensors %s -> about %s; disk %s; memory %s\n",
-                          pare_human_bytes((double)e->input_bytes, input), pare_human_bytes((double)e->output_bytes, output),
-                          pare_human_bytes((double)e->scratch_bytes, scratch),
-                          pare_human_bytes((double)e->memory_bytes, memory));
 }
 
 /* ---- provenance ---- */
@@ -166,8 +210,8 @@ static pare_status make_provenance(job *j)
    return json.status;
 }
 
-/* The source is hashed beside the passes: the hash reads the files in order, which also brings the pages that the passes
- * will touch. It works in a context of its own. */
+/* The source is hashed beside the passes: the hash reads the files in order, which also brings the pages
+ * that the passes will touch. It works in a context of its own. */
 typedef struct hash_job {
    pare_ctx ctx;
    pare_model *model;
@@ -193,8 +237,12 @@ static pare_status print_graph(pare_ctx *ctx, void *user, const char *pass, cons
 static pare_status run_passes(job *j)
 {
    pare_ctx *ctx = j->app->ctx;
-   pare_pipeline_options options = { .scratch = j->file, .print_after = j->options->print_after,
-                                     .stop_after = j->options->stop_after, .print = print_graph, .user = j->app };
+   pare_pipeline_options options = { .scratch = j->file,
+                                     .scratch_dir = j->folder,
+                                     .print_after = j->options->print_after,
+                                     .stop_after = j->options->stop_after,
+                                     .print = print_graph,
+                                     .user = j->app };
    hash_job hash = { .ctx = *ctx, .model = j->original };
    hash.ctx.progress = NULL;
    pthread_t thread;
@@ -212,9 +260,11 @@ static pare_status compare(job *j)
    pare_ctx *ctx = j->app->ctx;
    pare_corpus corpus = { 0 };
    pare_eval_result result;
-   pare_status status = j->options->data.path ? pare_load_corpus(j->app, j->original, &j->options->data, &corpus)
-                                              : pare_self_text(ctx, j->original, &corpus);
-   if (status == PARE_OK) status = pare_eval(ctx, j->model, j->original, &corpus, &j->options->protocol, &result);
+   pare_status status = j->options->data.path
+                           ? pare_load_corpus(j->app, j->original, &j->options->data, &corpus)
+                           : pare_self_text(ctx, j->original, &corpus);
+   if (status == PARE_OK)
+      status = pare_eval(ctx, j->model, j->original, &corpus, &j->options->protocol, &result);
    if (status == PARE_OK) {
       pare_json_open_object(&j->app->body, "eval");
       pare_put_eval(&j->app->body, &result, &corpus);
@@ -224,62 +274,6 @@ static pare_status compare(job *j)
    }
    pare_corpus_finish(ctx, &corpus);
    return status;
-}
-
-/* ---- report ---- */
-
-static void put_measure(pare_json_writer *json, const char *name, const pare_pass_measure *m)
-{
-   pare_json_open_object(json, name);
-   pare_json_put_int(json, "params", m->params);
-   pare_json_put_int(json, "bytes", (int64_t)m->bytes);
-   pare_json_put_int(json, "zeros", m->zeros);
-   pare_json_put_number(json, "macs", m->macs);
-   pare_json_close_object(json);
-}
-
-static void put_fallbacks(job *j)
-{
-   pare_json_open_array(&j->app->body, "fallbacks");
-   for (size_t i = 0; i < j->report->n_passes; i++) {
-      static const char *const names[] = { "tensor", "wanted", "got", "reason" };
-      char line[1024];
-      for (const char *at = j->report->passes[i].fallbacks; at && *at;) {
-         size_t length = strcspn(at, "\n");
-         snprintf(line, sizeof line, "%.*s", (int)length, at);
-         at += length + (at[length] == '\n');
-         char *rest = line;
-         pare_json_open_object(&j->app->body, NULL);
-         for (int k = 0; k < 4; k++) pare_json_put_string(&j->app->body, names[k], strsep(&rest, "\t"));
-         pare_json_close_object(&j->app->body);
-      }
-   }
-   pare_json_close_array(&j->app->body);
-}
-
-static pare_status report_passes(job *j)
-{
-   pare_ctx *ctx = j->app->ctx;
-   pare_json_open_array(&j->app->body, "passes");
-   for (size_t i = 0; i < j->report->n_passes; i++) {
-      const pare_pass_report *p = &j->report->passes[i];
-      char before[32], after[32];
-      pare_json_open_object(&j->app->body, NULL);
-      pare_json_put_string(&j->app->body, "name", p->pass->name);
-      pare_json_put_number(&j->app->body, "seconds", p->seconds);
-      put_measure(&j->app->body, "before", &p->before);
-      put_measure(&j->app->body, "after", &p->after);
-      pare_json_put_number(&j->app->body, "error", p->relative_error);
-      pare_json_put_int(&j->app->body, "matched", p->matched);
-      pare_json_put_bool(&j->app->body, "skipped", p->skipped);
-      pare_json_close_object(&j->app->body);
-      PARE_TRY(pare_str_printf(ctx, &j->app->text, "%-16s %4lld matched  %9s -> %9s  relative error %.5f  %.2f s\n",
-                               p->pass->name, (long long)p->matched, pare_human_bytes((double)p->before.bytes, before),
-                               pare_human_bytes((double)p->after.bytes, after), p->relative_error, p->seconds));
-   }
-   pare_json_close_array(&j->app->body);
-   put_fallbacks(j);
-   return PARE_OK;
 }
 
 static pare_status report_sizes(job *j)
@@ -301,8 +295,9 @@ static pare_status report_sizes(job *j)
    pare_metrics_add(&j->metrics, "output.tensor_bytes", (double)after.tensor_bytes, 0);
    pare_metrics_add(&j->metrics, "output.bits_per_weight", bits, 0);
    pare_metrics_add(&j->metrics, "output.ratio", ratio, 0);
-   return pare_str_printf(j->app->ctx, &j->app->text, "%s: tensors %s -> %s (%.2f%%), %.2f bits a weight\n", j->options->output,
-                          pare_human_bytes((double)before.tensor_bytes, in), pare_human_bytes((double)after.tensor_bytes, out),
+   return pare_str_printf(j->app->ctx, &j->app->text, "%s: tensors %s -> %s (%.2f%%), %.2f bits a weight\n",
+                          j->options->output, pare_human_bytes((double)before.tensor_bytes, in),
+                          pare_human_bytes((double)after.tensor_bytes, out),
                           100.0 * (double)after.tensor_bytes / (double)before.tensor_bytes, bits);
 }
 
@@ -313,7 +308,7 @@ static pare_status write_artifact(job *j)
    pare_artifact_options options = { j->options->deflate || j->recipe->deflate, j->provenance.data };
    PARE_TRY(pare_artifact_finish(ctx, j->model, &options, &j->file));
    j->output_bytes = pare_outfile_size(j->file);
-   PARE_TRY(report_passes(j));
+   PARE_TRY(pare_report_passes(j->app, j->report));
    PARE_TRY(report_sizes(j));
    PARE_TRY(pare_recipe_print(ctx, j->recipe, &j->app->body, "recipe"));
    pare_json_put_null(&j->app->body, "calibration");
@@ -329,8 +324,10 @@ static pare_status prepare(job *j)
    pare_ctx *ctx = j->app->ctx;
    const compress_options *o = j->options;
    if (!o->output) return pare_fail(ctx, PARE_USAGE, "--output", "missing: say where the artifact goes");
+   PARE_TRY(find_folder(j));
    PARE_TRY(load_recipe(j));
-   PARE_TRY(pare_gates_parse(j->app, &o->gates, o->check ? metric_names : metric_names + 12, &j->gates));
+   PARE_TRY(pare_gates_parse(j->app, &o->gates, o->check ? metric_names : metric_names + FIRST_SIZE_METRIC,
+                             &j->gates));
    PARE_TRY(pare_model_load(ctx, j->app->args[0], &j->original));
    return pare_pipeline_check(ctx, j->recipe, j->original, &j->estimate);
 }
@@ -350,7 +347,8 @@ static pare_status run(pare_app *app, const void *given)
    job j = { .app = app, .options = given };
    app->ctx->seed = (uint64_t)j.options->seed;
    pare_status status = prepare(&j);
-   if (status == PARE_OK) status = j.options->dry_run ? print_plan(&j) : work(&j);
+   if (status == PARE_OK)
+      status = j.options->dry_run ? pare_print_plan(app, j.recipe, &j.estimate) : work(&j);
    pare_pipeline_report_destroy(app->ctx, j.report);
    pare_model_destroy(app->ctx, j.model);
    pare_model_destroy(app->ctx, j.original);
@@ -364,12 +362,15 @@ const pare_command pare_command_compress = {
    .name = "compress",
    .summary = "pare a model down to an artifact",
    .usage = "MODEL -o FILE.pare (--type TYPE | --recipe FILE) [options]",
-   .description = "Runs the passes of a recipe over the model and writes one artifact with weights, graph, tokenizer and provenance.\n"
-                  "Ends with a comparison with the original; a gate that fails exits 1 and leaves no file. The same inputs give\n"
+   .description = "Runs the passes of a recipe over the model and writes one artifact with weights, graph, "
+                  "tokenizer and provenance.\n"
+                  "Ends with a comparison with the original; a gate that fails exits 1 and leaves no file. "
+                  "The same inputs give\n"
                   "the same bytes at any thread count and instruction set.\n",
-   .examples = "  pare compress model/ -o story.pare --type i8 --gate 'kl.mean<=0.002'\n"
-               "  pare compress model/ -o story.pare --recipe examples/recipes/prune50-int8.json --data valid.txt\n"
-               "  pare compress model/ -o story.pare --type i8 --dry-run\n",
+   .examples =
+      "  pare compress model/ -o story.pare --type i8 --gate 'kl.mean<=0.002'\n"
+      "  pare compress model/ -o story.pare --recipe examples/recipes/prune50-int8.json --data valid.txt\n"
+      "  pare compress model/ -o story.pare --type i8 --dry-run\n",
    .fields = fields,
    .options_size = sizeof(compress_options),
    .min_args = 1,

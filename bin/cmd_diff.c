@@ -13,9 +13,16 @@ typedef struct diff_options {
 } diff_options;
 
 static const pare_field fields[] = {
-   { .name = "tolerance", .kind = PARE_FIELD_FLOAT, .offset = offsetof(diff_options, tolerance), .max = 1e30, .value_name = "X",
+   { .name = "tolerance",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = offsetof(diff_options, tolerance),
+     .max = 1e30,
+     .value_name = "X",
      .help = "largest relative error (root of squared error over squared value) that still counts as equal" },
-   { .name = "all", .kind = PARE_FIELD_BOOL, .offset = offsetof(diff_options, all), .letter = 'a',
+   { .name = "all",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(diff_options, all),
+     .letter = 'a',
      .help = "list equal tensors too" },
    PARE_FIELDS_END
 };
@@ -33,7 +40,8 @@ typedef struct distance {
    double squared_error, squared_value, largest;
 } distance;
 
-static pare_status measure(pare_ctx *ctx, const pare_weight *a, const pare_weight *b, float *x, float *y, distance *out)
+static pare_status measure(pare_ctx *ctx, const pare_weight *a, const pare_weight *b, float *x, float *y,
+                           distance *out)
 {
    int64_t k = a->rank == 2 ? a->dim[1] : 1;
    *out = (distance){ 0 };
@@ -51,7 +59,8 @@ static pare_status measure(pare_ctx *ctx, const pare_weight *a, const pare_weigh
    return pare_check_stop(ctx);
 }
 
-static pare_status put_line(comparison *c, const char *name, const char *what, const distance *d, double relative)
+static pare_status put_line(comparison *c, const char *name, const char *what, const distance *d,
+                            double relative)
 {
    pare_json_open_object(&c->app->body, NULL);
    pare_json_put_string(&c->app->body, "name", name);
@@ -62,8 +71,9 @@ static pare_status put_line(comparison *c, const char *name, const char *what, c
    }
    pare_json_close_object(&c->app->body);
    if (!d) return pare_str_printf(c->app->ctx, &c->app->text, "%-48s %s\n", name, what);
-   return pare_str_printf(c->app->ctx, &c->app->text, "%-48s %-12s relative error %.6g, largest difference %.6g\n", name, what,
-                          relative, d->largest);
+   return pare_str_printf(c->app->ctx, &c->app->text,
+                          "%-48s %-12s relative error %.6g, largest difference %.6g\n", name, what, relative,
+                          d->largest);
 }
 
 static bool same_shape(const pare_weight *a, const pare_weight *b)
@@ -114,10 +124,11 @@ static pare_status compare_models(comparison *c)
    pare_json_close_array(&c->app->body);
    pare_json_put_int(&c->app->body, "compared", c->tensors);
    pare_json_put_int(&c->app->body, "differing", c->differing);
-   PARE_TRY(pare_str_printf(c->app->ctx, &c->app->text, "%lld tensors, %lld differ\n", (long long)c->tensors, (long long)c->differing));
+   PARE_TRY(pare_str_printf(c->app->ctx, &c->app->text, "%lld tensors, %lld differ\n", (long long)c->tensors,
+                            (long long)c->differing));
    if (c->differing == 0) return PARE_OK;
-   return pare_fail(c->app->ctx, PARE_DIFFERS, c->b->path, "%lld of %lld tensors differ from %s", (long long)c->differing,
-                    (long long)c->tensors, c->a->path);
+   return pare_fail(c->app->ctx, PARE_DIFFERS, c->b->path, "%lld of %lld tensors differ from %s",
+                    (long long)c->differing, (long long)c->tensors, c->a->path);
 }
 
 static pare_status run(pare_app *app, const void *options)
@@ -135,7 +146,8 @@ const pare_command pare_command_diff = {
    .name = "diff",
    .summary = "compare two models tensor by tensor",
    .usage = "MODEL MODEL [options]",
-   .description = "Decodes the tensors of both, whatever their encodings, and gives the error of the second relative to the first. Exits 0\n"
+   .description = "Decodes the tensors of both, whatever their encodings, and gives the error of the second "
+                  "relative to the first. Exits 0\n"
                   "when all are equal within the tolerance, 1 when any differs or is missing.\n",
    .examples = "  pare diff model/ story.pare --tolerance 0.01\n  pare diff old.pare new.pare --json\n",
    .fields = fields,

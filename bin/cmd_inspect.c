@@ -14,13 +14,23 @@ typedef struct inspect_options {
 } inspect_options;
 
 static const pare_field fields[] = {
-   { .name = "tensors", .kind = PARE_FIELD_BOOL, .offset = offsetof(inspect_options, tensors),
+   { .name = "tensors",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(inspect_options, tensors),
      .help = "a line a tensor instead of a line a layer" },
-   { .name = "tensor", .kind = PARE_FIELD_TEXT, .offset = offsetof(inspect_options, tensor), .value_name = "NAME",
+   { .name = "tensor",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(inspect_options, tensor),
+     .value_name = "NAME",
      .help = "one tensor (a glob matches several): its range, root mean square and a histogram" },
-   { .name = "graph", .kind = PARE_FIELD_BOOL, .offset = offsetof(inspect_options, graph),
+   { .name = "graph",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(inspect_options, graph),
      .help = "the text of the graph instead of the tables" },
-   { .name = "measure", .kind = PARE_FIELD_BOOL, .offset = offsetof(inspect_options, measure), .initial = 1,
+   { .name = "measure",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(inspect_options, measure),
+     .initial = 1,
      .help = "read every weight for sparsity and outliers; --no-measure answers at once" },
    PARE_FIELDS_END
 };
@@ -80,7 +90,8 @@ static pare_status measure(inspection *in)
       in->stats[i].bad_at = -1;
       if (in->options->measure && wanted) PARE_TRY(pare_weight_measure(ctx, weight, &in->stats[i]));
       if (in->stats[i].bad_at >= 0)
-         pare_log(ctx, PARE_WARNING, "not_finite", weight->name, "element %lld is NaN or infinite", (long long)in->stats[i].bad_at);
+         pare_log(ctx, PARE_WARNING, "not_finite", weight->name, "element %lld is NaN or infinite",
+                  (long long)in->stats[i].bad_at);
       add_weight(&in->total, weight, &in->stats[i]);
       pare_report_progress(ctx, "inspect", "tensors", (double)i + 1, (double)graph->n_weights);
    }
@@ -138,7 +149,8 @@ static pare_status put_provenance(inspection *in)
       pare_json_put_null(&in->app->body, "provenance");
       return PARE_OK;
    }
-   PARE_TRY(pare_json_parse(in->app->ctx, in->model->provenance, strlen(in->model->provenance), "provenance", &value));
+   PARE_TRY(pare_json_parse(in->app->ctx, in->model->provenance, strlen(in->model->provenance), "provenance",
+                            &value));
    pare_json_put_value(&in->app->body, "provenance", value);
    pare_json_free(value);
    return PARE_OK;
@@ -173,7 +185,8 @@ static pare_status put_report(inspection *in, const char *tokenizer)
    put_encodings(in);
    pare_json_open_array(json, "tensors");
    for (size_t i = 0; i < in->model->graph->n_weights; i++)
-      if (!in->options->tensor || pare_name_matches(in->model->graph->weights[i]->name, &in->options->tensor, 1))
+      if (!in->options->tensor ||
+          pare_name_matches(in->model->graph->weights[i]->name, &in->options->tensor, 1))
          put_tensor(in, i);
    pare_json_close_array(json);
    pare_json_put_string(json, "tokenizer", tokenizer);
@@ -188,25 +201,29 @@ static pare_status print_head(inspection *in, const char *tokenizer)
 {
    pare_model_totals totals = pare_model_count(in->model);
    char params[32], bytes[32], macs[32];
-   return pare_str_printf(
-      in->app->ctx, &in->app->text,
-      "%s: %s, %s\n  %s parameters, %s of tensors, %.2f bits a weight\n  %s MACs a token, %lld bytes of KV cache a token, "
-      "context %lld, vocabulary %lld\n  tokenizer: %s\n",
-      in->model->path, in->model->format, in->model->arch, pare_human_count((double)totals.params, params),
-      pare_human_bytes((double)totals.tensor_bytes, bytes), 8.0 * (double)totals.tensor_bytes / (double)totals.params,
-      pare_human_count(totals.macs_per_token, macs), (long long)totals.kv_bytes_per_token, (long long)in->model->context,
-      (long long)in->model->vocab, tokenizer);
+   return pare_str_printf(in->app->ctx, &in->app->text,
+                          "%s: %s, %s\n  %s parameters, %s of tensors, %.2f bits a weight\n  %s MACs a "
+                          "token, %lld bytes of KV cache a token, "
+                          "context %lld, vocabulary %lld\n  tokenizer: %s\n",
+                          in->model->path, in->model->format, in->model->arch,
+                          pare_human_count((double)totals.params, params),
+                          pare_human_bytes((double)totals.tensor_bytes, bytes),
+                          8.0 * (double)totals.tensor_bytes / (double)totals.params,
+                          pare_human_count(totals.macs_per_token, macs), (long long)totals.kv_bytes_per_token,
+                          (long long)in->model->context, (long long)in->model->vocab, tokenizer);
 }
 
 static pare_status print_row(inspection *in, const row *r)
 {
    char bytes[32], params[32], macs[32];
    PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%-44s %-10s %9s %10s", r->name, r->encodings,
-                            pare_human_count((double)r->params, params), pare_human_bytes((double)r->bytes, bytes)));
-   if (!in->options->tensors) PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, " %10s", pare_human_count(r->macs, macs)));
+                            pare_human_count((double)r->params, params),
+                            pare_human_bytes((double)r->bytes, bytes)));
+   if (!in->options->tensors)
+      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, " %10s", pare_human_count(r->macs, macs)));
    if (!in->options->measure) return pare_str_puts(in->app->ctx, &in->app->text, "\n");
-   return pare_str_printf(in->app->ctx, &in->app->text, " %7.2f%% %8.2f\n", 100.0 * (double)r->zeros / (double)r->params,
-                          r->outlier);
+   return pare_str_printf(in->app->ctx, &in->app->text, " %7.2f%% %8.2f\n",
+                          100.0 * (double)r->zeros / (double)r->params, r->outlier);
 }
 
 static double layer_macs(const pare_graph *graph, const char *layer)
@@ -234,8 +251,9 @@ static pare_status print_layers(inspection *in)
       if (at == n) memcpy(rows[n++].name, name, sizeof name);
       add_weight(&rows[at], graph->weights[i], &in->stats[i]);
    }
-   PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%-44s %-10s %9s %10s%s%s\n", in->options->tensors ? "tensor" : "layer",
-                            "encoding", "params", "bytes", in->options->tensors ? "" : " MACs/token",
+   PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%-44s %-10s %9s %10s%s%s\n",
+                            in->options->tensors ? "tensor" : "layer", "encoding", "params", "bytes",
+                            in->options->tensors ? "" : " MACs/token",
                             in->options->measure ? "    zeros  max/rms" : ""));
    for (size_t i = 0; i < n; i++) {
       rows[i].macs = layer_macs(graph, rows[i].name);
@@ -250,7 +268,8 @@ static pare_status print_layers(inspection *in)
 static pare_status print_histogram(inspection *in, const pare_weight *weight, const pare_weight_stats *stats)
 {
    enum { BINS = 8 };
-   static const char *const labels[BINS] = { "zero", "to 1/4", "to 1/2", "to 1", "to 2", "to 4", "to 8", "above" };
+   static const char *const labels[BINS] = { "zero", "to 1/4", "to 1/2", "to 1",
+                                             "to 2", "to 4",   "to 8",   "above" };
    pare_ctx *ctx = in->app->ctx;
    int64_t counts[BINS] = { 0 }, k = weight->rank == 2 ? weight->dim[1] : 1;
    float *values = pare_arena_array(ctx, in->app->arena, (size_t)k, sizeof *values);
@@ -279,13 +298,15 @@ static pare_status print_tensors(inspection *in)
       const pare_weight_stats *s = &in->stats[i];
       if (!pare_name_matches(weight->name, &in->options->tensor, 1)) continue;
       found++;
-      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%s [%lld, %lld] %s, rotation %d\n", weight->name,
-                               (long long)weight->dim[0], (long long)(weight->rank == 2 ? weight->dim[1] : 1),
+      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%s [%lld, %lld] %s, rotation %d\n",
+                               weight->name, (long long)weight->dim[0],
+                               (long long)(weight->rank == 2 ? weight->dim[1] : 1),
                                pare_encoding_name(weight->encoding.kind), weight->encoding.rotation));
       if (!in->options->measure) continue;
-      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text,
-                               "  min %g, max %g, rms %g, zeros %lld of %lld, largest max/rms of a channel %.2f\n", s->min, s->max,
-                               s->rms, (long long)s->zeros, (long long)s->count, s->outlier));
+      PARE_TRY(
+         pare_str_printf(in->app->ctx, &in->app->text,
+                         "  min %g, max %g, rms %g, zeros %lld of %lld, largest max/rms of a channel %.2f\n",
+                         s->min, s->max, s->rms, (long long)s->zeros, (long long)s->count, s->outlier));
       PARE_TRY(print_histogram(in, weight, s));
    }
    if (found) return PARE_OK;
@@ -321,9 +342,11 @@ const pare_command pare_command_inspect = {
    .name = "inspect",
    .summary = "show what is inside a model or an artifact",
    .usage = "MODEL [--tensors | --tensor NAME | --graph] [options]",
-   .description = "Parameters, bytes, encodings, share of zeros and the outlier measure (largest |w| over root mean square of its output\n"
+   .description = "Parameters, bytes, encodings, share of zeros and the outlier measure (largest |w| over "
+                  "root mean square of its output\n"
                   "channel) per layer and in total; multiply-accumulates and KV-cache bytes per token.\n",
-   .examples = "  pare inspect story.pare\n  pare inspect model/ --tensors --json\n  pare inspect story.pare --tensor '*down_proj*'\n",
+   .examples = "  pare inspect story.pare\n  pare inspect model/ --tensors --json\n  pare inspect story.pare "
+               "--tensor '*down_proj*'\n",
    .fields = fields,
    .options_size = sizeof(inspect_options),
    .min_args = 1,

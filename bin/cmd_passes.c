@@ -99,7 +99,8 @@ const pare_command pare_command_passes = {
    .name = "passes",
    .summary = "list every pass with its options, defaults and ranges",
    .usage = "[NAME]",
-   .description = "The options are the keys of a recipe's \"passes\" entries; every pass with targets also takes \"targets\" and \"skip\",\n"
+   .description = "The options are the keys of a recipe's \"passes\" entries; every pass with targets also "
+                  "takes \"targets\" and \"skip\",\n"
                   "lists of glob patterns over node and weight names such as \"layers.3.mlp.*\".\n",
    .examples = "  pare passes\n  pare passes quant_rtn --json\n",
    .max_args = 1,

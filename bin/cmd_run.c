@@ -16,33 +16,94 @@ typedef struct run_options {
 #define SAMPLING(field) offsetof(run_options, sampling) + offsetof(pare_sampler_options, field)
 
 static const pare_field fields[] = {
-   { .name = "prompt", .kind = PARE_FIELD_TEXT, .offset = offsetof(run_options, prompt), .letter = 'p', .value_name = "TEXT",
+   { .name = "prompt",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(run_options, prompt),
+     .letter = 'p',
+     .value_name = "TEXT",
      .help = "what to continue; without one the model starts from its start token" },
-   { .name = "file", .kind = PARE_FIELD_TEXT, .offset = offsetof(run_options, file), .letter = 'f', .value_name = "FILE",
+   { .name = "file",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(run_options, file),
+     .letter = 'f',
+     .value_name = "FILE",
      .help = "read the prompt from a file" },
-   { .name = "ids", .kind = PARE_FIELD_BOOL, .offset = offsetof(run_options, ids),
+   { .name = "ids",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(run_options, ids),
      .help = "the prompt is decimal token ids, and ids are printed" },
-   { .name = "tokens", .kind = PARE_FIELD_INT, .offset = offsetof(run_options, max_tokens), .max = 1e9, .initial = 128,
-     .letter = 'n', .value_name = "N", .help = "most tokens to generate" },
-   { .name = "context", .kind = PARE_FIELD_INT, .offset = offsetof(run_options, context), .max = 1e9, .letter = 'c',
-     .value_name = "N", .help = "positions to make room for; 0 is prompt and tokens, within the model's own" },
-   { .name = "special", .kind = PARE_FIELD_BOOL, .offset = offsetof(run_options, special), .initial = 1,
+   { .name = "tokens",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(run_options, max_tokens),
+     .max = 1e9,
+     .initial = 128,
+     .letter = 'n',
+     .value_name = "N",
+     .help = "most tokens to generate" },
+   { .name = "context",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(run_options, context),
+     .max = 1e9,
+     .letter = 'c',
+     .value_name = "N",
+     .help = "positions to make room for; 0 is prompt and tokens, within the model's own" },
+   { .name = "special",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(run_options, special),
+     .initial = 1,
      .help = "start the prompt with the tokenizer's start token; --no-special leaves it out" },
-   { .name = "ignore-end", .kind = PARE_FIELD_BOOL, .offset = offsetof(run_options, ignore_end),
+   { .name = "ignore-end",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(run_options, ignore_end),
      .help = "go on after an end token" },
-   { .name = "temperature", .kind = PARE_FIELD_FLOAT, .offset = SAMPLING(temperature), .max = 100, .initial = 0,
-     .value_name = "T", .help = "0 always takes the most likely token; 1 samples from the model's distribution" },
-   { .name = "top-k", .kind = PARE_FIELD_INT, .offset = SAMPLING(top_k), .max = 1e9, .value_name = "N",
+   { .name = "temperature",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = SAMPLING(temperature),
+     .max = 100,
+     .initial = 0,
+     .value_name = "T",
+     .help = "0 always takes the most likely token; 1 samples from the model's distribution" },
+   { .name = "top-k",
+     .kind = PARE_FIELD_INT,
+     .offset = SAMPLING(top_k),
+     .max = 1e9,
+     .value_name = "N",
      .help = "sample among the N most likely tokens; 0 is all" },
-   { .name = "top-p", .kind = PARE_FIELD_FLOAT, .offset = SAMPLING(top_p), .min = 1e-6, .max = 1, .initial = 1,
-     .value_name = "P", .help = "sample among the most likely tokens that together have probability P" },
-   { .name = "min-p", .kind = PARE_FIELD_FLOAT, .offset = SAMPLING(min_p), .max = 1, .value_name = "P",
+   { .name = "top-p",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = SAMPLING(top_p),
+     .min = 1e-6,
+     .max = 1,
+     .initial = 1,
+     .value_name = "P",
+     .help = "sample among the most likely tokens that together have probability P" },
+   { .name = "min-p",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = SAMPLING(min_p),
+     .max = 1,
+     .value_name = "P",
      .help = "leave out tokens less likely than P times the most likely one" },
-   { .name = "repeat-penalty", .kind = PARE_FIELD_FLOAT, .offset = SAMPLING(repeat_penalty), .min = 1, .max = 10, .initial = 1,
-     .value_name = "X", .help = "divide positive and multiply negative logits of recent tokens by X" },
-   { .name = "repeat-window", .kind = PARE_FIELD_INT, .offset = SAMPLING(repeat_window), .max = 1e9, .initial = 64,
-     .value_name = "N", .help = "how many recent tokens the penalty looks at" },
-   { .name = "seed", .kind = PARE_FIELD_INT, .offset = SAMPLING(seed), .max = 9e15, .letter = 's', .value_name = "N",
+   { .name = "repeat-penalty",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = SAMPLING(repeat_penalty),
+     .min = 1,
+     .max = 10,
+     .initial = 1,
+     .value_name = "X",
+     .help = "divide positive and multiply negative logits of recent tokens by X" },
+   { .name = "repeat-window",
+     .kind = PARE_FIELD_INT,
+     .offset = SAMPLING(repeat_window),
+     .max = 1e9,
+     .initial = 64,
+     .value_name = "N",
+     .help = "how many recent tokens the penalty looks at" },
+   { .name = "seed",
+     .kind = PARE_FIELD_INT,
+     .offset = SAMPLING(seed),
+     .max = 9e15,
+     .letter = 's',
+     .value_name = "N",
      .help = "of the sampler; the same seed gives the same text" },
    PARE_FIELDS_END
 };
@@ -56,7 +117,7 @@ typedef struct generation {
    pare_detokenizer *detokenizer;
    pare_ids prompt;
    pare_ids made;
-   pare_str text;             /* all of it */
+   pare_str text; /* all of it */
    size_t printed;
 } generation;
 
@@ -94,12 +155,14 @@ static pare_status encode_prompt(pare_ctx *ctx, generation *g, const char *text,
    PARE_TRY(pare_tokenizer_encode(ctx, g->tokenizer, text, size, g->options->special, &g->prompt));
    pare_ids bare = { 0 };
    pare_status status = pare_tokenizer_encode(ctx, g->tokenizer, text, size, false, &bare);
-   if (status == PARE_OK && g->prompt.size > bare.size && is_end_token(model, g->prompt.data[g->prompt.size - 1]))
+   if (status == PARE_OK && g->prompt.size > bare.size &&
+       is_end_token(model, g->prompt.data[g->prompt.size - 1]))
       g->prompt.size--;
    bool templated = g->prompt.size > bare.size;
    pare_ids_finish(ctx, &bare);
    PARE_TRY(status);
-   bool wants_start = g->options->special && !templated && model->bos >= 0 && (model->add_bos || g->prompt.size == 0);
+   bool wants_start =
+      g->options->special && !templated && model->bos >= 0 && (model->add_bos || g->prompt.size == 0);
    if (!wants_start) return PARE_OK;
    PARE_TRY(pare_ids_push(ctx, &g->prompt, 0));
    memmove(g->prompt.data + 1, g->prompt.data, (g->prompt.size - 1) * sizeof *g->prompt.data);
@@ -110,7 +173,8 @@ static pare_status encode_prompt(pare_ctx *ctx, generation *g, const char *text,
 static pare_status read_prompt(pare_ctx *ctx, generation *g)
 {
    const run_options *o = g->options;
-   if (o->prompt && o->file) return pare_fail(ctx, PARE_USAGE, "--file", "expected either --prompt or --file");
+   if (o->prompt && o->file)
+      return pare_fail(ctx, PARE_USAGE, "--file", "expected either --prompt or --file");
    if (!o->file) return encode_prompt(ctx, g, o->prompt ? o->prompt : "", o->prompt ? strlen(o->prompt) : 0);
    pare_buffer *file;
    PARE_TRY(pare_read_file(ctx, o->file, (size_t)1 << 30, &file));
@@ -122,7 +186,8 @@ static pare_status read_prompt(pare_ctx *ctx, generation *g)
 static pare_status check_prompt(pare_ctx *ctx, const generation *g)
 {
    if (g->prompt.size == 0)
-      return pare_fail(ctx, PARE_USAGE, "--prompt", "empty, and the model states no start token to begin from");
+      return pare_fail(ctx, PARE_USAGE, "--prompt",
+                       "empty, and the model states no start token to begin from");
    if ((int64_t)g->prompt.size > g->model->context)
       return pare_fail(ctx, PARE_USAGE, "--prompt", "%zu tokens, the model's context is %lld", g->prompt.size,
                        (long long)g->model->context);
@@ -151,8 +216,8 @@ static pare_status report(pare_ctx *ctx, generation *g, const pare_generate_resu
    if (!g->app->common.json) fputs("\n", stdout);
    put_result(g, r);
    pare_log(ctx, PARE_INFO, "speed", NULL, "prompt %lld tokens, %.0f tokens/s; generated %lld, %.0f tokens/s",
-            (long long)r->prompt_tokens, (double)r->prompt_tokens / (r->prompt_seconds + 1e-9), (long long)r->tokens,
-            (double)r->tokens / (r->seconds + 1e-9));
+            (long long)r->prompt_tokens, (double)r->prompt_tokens / (r->prompt_seconds + 1e-9),
+            (long long)r->tokens, (double)r->tokens / (r->seconds + 1e-9));
    return PARE_OK;
 }
 
@@ -169,7 +234,8 @@ static pare_status generate(pare_ctx *ctx, generation *g)
    pare_status status = pare_session_create(ctx, g->model, &limits, &session);
    if (status == PARE_OK) status = pare_sampler_create(ctx, &o->sampling, g->model->vocab, &sampler);
    if (status == PARE_OK)
-      status = pare_generate(ctx, g->model, session, sampler, g->prompt.data, g->prompt.size, &options, &result);
+      status =
+         pare_generate(ctx, g->model, session, sampler, g->prompt.data, g->prompt.size, &options, &result);
    if (status == PARE_OK) status = report(ctx, g, &result);
    pare_sampler_destroy(ctx, sampler);
    pare_session_destroy(ctx, session);
@@ -182,7 +248,8 @@ static pare_status run(pare_app *app, const void *given)
    generation g = { .app = app, .options = given };
    pare_status status = pare_model_load(ctx, app->args[0], &g.model);
    if (status == PARE_OK && !g.options->ids) status = pare_load_tokenizer(app, g.model, &g.tokenizer);
-   if (status == PARE_OK && g.tokenizer) status = pare_detokenizer_create(ctx, g.tokenizer, true, &g.detokenizer);
+   if (status == PARE_OK && g.tokenizer)
+      status = pare_detokenizer_create(ctx, g.tokenizer, true, &g.detokenizer);
    if (status == PARE_OK) status = read_prompt(ctx, &g);
    if (status == PARE_OK) status = check_prompt(ctx, &g);
    if (status == PARE_OK) status = generate(ctx, &g);
@@ -199,8 +266,10 @@ const pare_command pare_command_run = {
    .name = "run",
    .summary = "continue a prompt with a model or an artifact",
    .usage = "MODEL [-p TEXT] [-n N] [options]",
-   .description = "Prints the continuation as it is generated; stops after N tokens, at any of the model's end tokens, or when its context\n"
-                  "is full. Greedy unless a temperature is given. Sampling goes: repeat penalty, temperature, top-k, top-p, min-p.\n",
+   .description = "Prints the continuation as it is generated; stops after N tokens, at any of the model's "
+                  "end tokens, or when its context\n"
+                  "is full. Greedy unless a temperature is given. Sampling goes: repeat penalty, "
+                  "temperature, top-k, top-p, min-p.\n",
    .examples = "  pare run story.pare -p \"Once upon a time\" -n 100\n"
                "  pare run story.pare -p \"The fox\" --temperature 0.8 --top-p 0.95 --seed 7\n"
                "  pare run molecules.pare --ids -p 13 -n 60 --json\n",

@@ -10,41 +10,59 @@ typedef struct tokenize_options {
 } tokenize_options;
 
 static const pare_field fields[] = {
-   { .name = "file", .kind = PARE_FIELD_TEXT, .offset = offsetof(tokenize_options, file), .letter = 'f', .value_name = "FILE",
+   { .name = "file",
+     .kind = PARE_FIELD_TEXT,
+     .offset = offsetof(tokenize_options, file),
+     .letter = 'f',
+     .value_name = "FILE",
      .help = "take the text (or with --decode the ids) from a file" },
-   { .name = "decode", .kind = PARE_FIELD_BOOL, .offset = offsetof(tokenize_options, decode), .letter = 'd',
+   { .name = "decode",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(tokenize_options, decode),
+     .letter = 'd',
      .help = "turn decimal ids, separated by blanks or commas, back into text" },
-   { .name = "special", .kind = PARE_FIELD_BOOL, .offset = offsetof(tokenize_options, special), .initial = 1,
+   { .name = "special",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(tokenize_options, special),
+     .initial = 1,
      .help = "add the special tokens of the tokenizer's template; --no-special leaves them out" },
-   { .name = "skip-special", .kind = PARE_FIELD_BOOL, .offset = offsetof(tokenize_options, skip_special),
+   { .name = "skip-special",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(tokenize_options, skip_special),
      .help = "leave special tokens out of decoded text" },
-   { .name = "pieces", .kind = PARE_FIELD_BOOL, .offset = offsetof(tokenize_options, pieces), .letter = 'p',
+   { .name = "pieces",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(tokenize_options, pieces),
+     .letter = 'p',
      .help = "print one token a line with its text" },
    PARE_FIELDS_END
 };
 
-static pare_status print_ids(pare_app *app, const tokenize_options *options, const pare_tokenizer *tokenizer, const pare_ids *ids)
+static pare_status print_ids(pare_app *app, const tokenize_options *options, const pare_tokenizer *tokenizer,
+                             const pare_ids *ids)
 {
    pare_json_open_array(&app->body, "ids");
    for (size_t i = 0; i < ids->size; i++) pare_json_put_int(&app->body, NULL, ids->data[i]);
    pare_json_close_array(&app->body);
    for (size_t i = 0; i < ids->size; i++) {
       const char *piece = pare_tokenizer_token(tokenizer, ids->data[i]);
-      if (options->pieces) PARE_TRY(pare_str_printf(app->ctx, &app->text, "%u\t%s\n", ids->data[i], piece ? piece : ""));
+      if (options->pieces)
+         PARE_TRY(pare_str_printf(app->ctx, &app->text, "%u\t%s\n", ids->data[i], piece ? piece : ""));
       else PARE_TRY(pare_str_printf(app->ctx, &app->text, "%s%u", i ? " " : "", ids->data[i]));
    }
    return options->pieces ? PARE_OK : pare_str_puts(app->ctx, &app->text, "\n");
 }
 
-static pare_status convert(pare_app *app, const tokenize_options *options, const pare_tokenizer *tokenizer, const char *text,
-                           size_t size)
+static pare_status convert(pare_app *app, const tokenize_options *options, const pare_tokenizer *tokenizer,
+                           const char *text, size_t size)
 {
    pare_ids ids = { 0 };
    pare_status status;
    if (options->decode) {
       status = pare_ids_parse(app->ctx, text, size, "ids", 1, (int64_t)pare_tokenizer_size(tokenizer), &ids);
       if (status == PARE_OK)
-         status = pare_tokenizer_decode(app->ctx, tokenizer, ids.data, ids.size, options->skip_special, &app->text);
+         status =
+            pare_tokenizer_decode(app->ctx, tokenizer, ids.data, ids.size, options->skip_special, &app->text);
       if (status == PARE_OK) pare_json_put_string(&app->body, "text", app->text.size ? app->text.data : "");
       if (status == PARE_OK) status = pare_str_puts(app->ctx, &app->text, "\n");
    } else {
@@ -60,7 +78,8 @@ static pare_status with_tokenizer(pare_app *app, const tokenize_options *options
    pare_tokenizer *tokenizer = NULL;
    pare_buffer *file = NULL;
    pare_status status = pare_load_tokenizer(app, model, &tokenizer);
-   if (status == PARE_OK && options->file) status = pare_read_file(app->ctx, options->file, (size_t)1 << 32, &file);
+   if (status == PARE_OK && options->file)
+      status = pare_read_file(app->ctx, options->file, (size_t)1 << 32, &file);
    if (status == PARE_OK) {
       const char *text = file ? (const char *)pare_buffer_data(file) : app->args[1];
       status = convert(app, options, tokenizer, text, file ? pare_buffer_size(file) : strlen(text));
@@ -86,7 +105,8 @@ const pare_command pare_command_tokenize = {
    .name = "tokenize",
    .summary = "turn text into token ids, or ids into text",
    .usage = "MODEL [TEXT] [options]",
-   .description = "Gives the ids that the tokenizers package gives for the model's tokenizer.json. Invalid UTF-8 becomes U+FFFD.\n",
+   .description = "Gives the ids that the tokenizers package gives for the model's tokenizer.json. Invalid "
+                  "UTF-8 becomes U+FFFD.\n",
    .examples = "  pare tokenize story.pare \"Once upon a time\"\n"
                "  pare tokenize story.pare --file valid.txt --no-special > ids.txt\n"
                "  pare tokenize story.pare --decode \"1 532 77\"\n",

@@ -22,7 +22,8 @@ const pare_command pare_command_verify = {
    .name = "verify",
    .summary = "check every byte of an artifact against its hashes",
    .usage = "FILE.pare",
-   .description = "Reads the whole file, recomputes the SHA-256 of every section, and loads the graph. Exits 1 naming the first section\n"
+   .description = "Reads the whole file, recomputes the SHA-256 of every section, and loads the graph. Exits "
+                  "1 naming the first section\n"
                   "whose bytes changed, 3 when the file is damaged beyond that.\n",
    .examples = "  pare verify story.pare\n",
    .min_args = 1,

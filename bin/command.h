@@ -18,8 +18,9 @@ typedef struct pare_app {
    pare_common common;
    const char *const *args; /* positional */
    size_t n_args;
-   pare_json_writer body;   /* members of the JSON document, inside an object the caller opened; nothing but --json shows it */
-   pare_str text;           /* what goes to stdout without --json */
+   pare_json_writer
+      body; /* members of the JSON document, inside an object the caller opened; nothing but --json shows it */
+   pare_str text; /* what goes to stdout without --json */
 } pare_app;
 
 typedef struct pare_command {

@@ -72,8 +72,9 @@ static pare_status put_body(pare_ctx *ctx, const pare_str *body, pare_json_write
    return PARE_OK;
 }
 
-pare_status pare_envelope_write(pare_ctx *ctx, const pare_terminal *terminal, const char *command, pare_status status,
-                                int exit_code, double seconds, const pare_str *body, pare_str *out)
+pare_status pare_envelope_write(pare_ctx *ctx, const pare_terminal *terminal, const char *command,
+                                pare_status status, int exit_code, double seconds, const pare_str *body,
+                                pare_str *out)
 {
    char schema[64];
    pare_json_writer json;

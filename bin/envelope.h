@@ -5,8 +5,10 @@
 #include "bin/command.h"
 #include "bin/terminal.h"
 
-/* The whole document: the envelope's members, then those of `body` (the text of one JSON object, or empty). */
-pare_status pare_envelope_write(pare_ctx *ctx, const pare_terminal *terminal, const char *command, pare_status status,
-                                int exit_code, double seconds, const pare_str *body, pare_str *out);
+/* The whole document: the envelope's members, then those of `body` (the text of one JSON object, or empty).
+ */
+pare_status pare_envelope_write(pare_ctx *ctx, const pare_terminal *terminal, const char *command,
+                                pare_status status, int exit_code, double seconds, const pare_str *body,
+                                pare_str *out);
 
 #endif

@@ -21,11 +21,13 @@ static bool holds_text(const pare_data_options *data)
    return format == PARE_CORPUS_TEXT || format == PARE_CORPUS_LINES;
 }
 
-pare_status pare_load_corpus(pare_app *app, const pare_model *model, const pare_data_options *data, pare_corpus *out)
+pare_status pare_load_corpus(pare_app *app, const pare_model *model, const pare_data_options *data,
+                             pare_corpus *out)
 {
    pare_tokenizer *tokenizer = NULL;
    if (holds_text(data)) PARE_TRY(pare_load_tokenizer(app, model, &tokenizer));
-   pare_status status = pare_corpus_load(app->ctx, data->path, (pare_corpus_format)data->format, tokenizer, model->vocab, out);
+   pare_status status =
+      pare_corpus_load(app->ctx, data->path, (pare_corpus_format)data->format, tokenizer, model->vocab, out);
    pare_tokenizer_destroy(app->ctx, tokenizer);
    return status;
 }
@@ -48,7 +50,8 @@ static pare_status put_hash(pare_app *app, pare_model *model)
    char hex[PARE_SHA256_HEX];
    pare_str list = { 0 };
    for (size_t i = 0; i < model->n_sources; i++) {
-      pare_status status = pare_str_printf(app->ctx, &list, "%s  %s\n", model->sources[i].sha256, model->sources[i].name);
+      pare_status status =
+         pare_str_printf(app->ctx, &list, "%s  %s\n", model->sources[i].sha256, model->sources[i].name);
       if (status != PARE_OK) {
          pare_str_finish(app->ctx, &list);
          return status;
@@ -71,7 +74,8 @@ pare_status pare_put_model(pare_app *app, const char *name, pare_model *model)
    pare_json_put_int(&app->body, "params", totals.params);
    pare_json_put_int(&app->body, "bytes", (int64_t)pare_model_file_bytes(model));
    pare_json_put_int(&app->body, "tensor_bytes", (int64_t)totals.tensor_bytes);
-   pare_json_put_number(&app->body, "bits_per_weight", 8.0 * (double)totals.tensor_bytes / (double)totals.params);
+   pare_json_put_number(&app->body, "bits_per_weight",
+                        8.0 * (double)totals.tensor_bytes / (double)totals.params);
    pare_json_close_object(&app->body);
    return PARE_OK;
 }

@@ -15,7 +15,8 @@ typedef struct pare_data_options {
 /* PARE_INPUT saying that the model holds no tokenizer when it does not; the caller destroys *out. */
 pare_status pare_load_tokenizer(pare_app *app, const pare_model *model, pare_tokenizer **out);
 /* The corpus, tokenized with the model's tokenizer where it is text. */
-pare_status pare_load_corpus(pare_app *app, const pare_model *model, const pare_data_options *data, pare_corpus *out);
+pare_status pare_load_corpus(pare_app *app, const pare_model *model, const pare_data_options *data,
+                             pare_corpus *out);
 
 /* { path, format, arch, sha256 (hashes the files), params, bytes, tensor_bytes, bits_per_weight } */
 pare_status pare_put_model(pare_app *app, const char *name, pare_model *model);

@@ -1,5 +1,5 @@
-/* main: finds the subcommand, sets up the context, prints what the command made, and turns its status into an exit code.
- * The only place that prints to stdout and exits. */
+/* main: finds the subcommand, sets up the context, prints what the command made, and turns its status into
+ * an exit code. The only place that prints to stdout and exits. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +47,8 @@ static pare_status apply_common(pare_app *app)
    return PARE_USAGE;
 }
 
-static pare_status run_command(pare_app *app, const pare_command *command, int argc, char **argv, pare_terminal *terminal)
+static pare_status run_command(pare_app *app, const pare_command *command, int argc, char **argv,
+                               pare_terminal *terminal)
 {
    void *options = pare_arena_alloc(app->ctx, app->arena, command->options_size);
    if (!options) return PARE_RESOURCE;
@@ -70,8 +71,11 @@ static void print_document(pare_app *app, const char *name, pare_status status, 
                            const pare_str *body, const pare_terminal *terminal)
 {
    pare_str document = { 0 };
-   if (pare_envelope_write(app->ctx, terminal, name, status, code, seconds, body, &document) == PARE_OK) puts(document.data);
-   else printf("{\"schema\": \"pare.%s/1\", \"command\": \"%s\", \"status\": \"error\", \"exit_code\": %d}\n", name, name, code);
+   if (pare_envelope_write(app->ctx, terminal, name, status, code, seconds, body, &document) == PARE_OK)
+      puts(document.data);
+   else
+      printf("{\"schema\": \"pare.%s/1\", \"command\": \"%s\", \"status\": \"error\", \"exit_code\": %d}\n",
+             name, name, code);
    pare_str_finish(app->ctx, &document);
 }
 
@@ -100,7 +104,8 @@ static int run_main(pare_ctx *ctx, pare_terminal *terminal, const char *name, in
    int code = exit_code_of(ctx, status);
    pare_terminal_clear(terminal);
    bool json = wants_json(argc, argv) && !app.common.help;
-   if (json) print_document(&app, command ? name : "error", status, code, pare_now() - start, &body, terminal);
+   if (json)
+      print_document(&app, command ? name : "error", status, code, pare_now() - start, &body, terminal);
    else if (app.text.size) fwrite(app.text.data, 1, app.text.size, stdout);
    if (status != PARE_OK && !json) pare_terminal_error(terminal, &ctx->error);
    if (fflush(stdout) != 0 && code == 0) code = PARE_RESOURCE;

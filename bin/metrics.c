@@ -78,15 +78,17 @@ void pare_put_eval(pare_json_writer *json, const pare_eval_result *r, const pare
    pare_json_close_object(json);
 }
 
-static pare_status print_protocol(pare_ctx *ctx, const pare_eval_result *r, const pare_corpus *corpus, pare_str *out)
+static pare_status print_protocol(pare_ctx *ctx, const pare_eval_result *r, const pare_corpus *corpus,
+                                  pare_str *out)
 {
    const char *source = corpus->path ? corpus->path : "text sampled from the original";
    if (r->documents)
-      return pare_str_printf(ctx, out, "%s: %lld documents, %lld tokens scored\n", source, (long long)r->windows,
-                             (long long)r->scored);
-   return pare_str_printf(ctx, out, "%s: %lld windows of %lld tokens, positions %lld..%lld scored, %lld in all\n", source,
-                          (long long)r->windows, (long long)r->protocol.window, (long long)r->protocol.score_from,
-                          (long long)r->protocol.window - 2, (long long)r->scored);
+      return pare_str_printf(ctx, out, "%s: %lld documents, %lld tokens scored\n", source,
+                             (long long)r->windows, (long long)r->scored);
+   return pare_str_printf(
+      ctx, out, "%s: %lld windows of %lld tokens, positions %lld..%lld scored, %lld in all\n", source,
+      (long long)r->windows, (long long)r->protocol.window, (long long)r->protocol.score_from,
+      (long long)r->protocol.window - 2, (long long)r->scored);
 }
 
 static pare_status print_estimate(pare_ctx *ctx, pare_str *out, const char *name, pare_estimate x, int digits)
@@ -95,17 +97,19 @@ static pare_status print_estimate(pare_ctx *ctx, pare_str *out, const char *name
    return pare_str_printf(ctx, out, "  %-22s %.*f +- %.*f\n", name, digits, x.value, digits, x.stderr_);
 }
 
-pare_status pare_print_eval(pare_ctx *ctx, const pare_eval_result *r, const pare_corpus *corpus, pare_str *out)
+pare_status pare_print_eval(pare_ctx *ctx, const pare_eval_result *r, const pare_corpus *corpus,
+                            pare_str *out)
 {
    PARE_TRY(print_protocol(ctx, r, corpus, out));
    PARE_TRY(print_estimate(ctx, out, "perplexity", r->ppl, 3));
    PARE_TRY(print_estimate(ctx, out, "nats per token", r->nll, 4));
-   if (!isnan(r->bits_per_byte.value)) PARE_TRY(print_estimate(ctx, out, "bits per byte", r->bits_per_byte, 4));
+   if (!isnan(r->bits_per_byte.value))
+      PARE_TRY(print_estimate(ctx, out, "bits per byte", r->bits_per_byte, 4));
    if (!r->compared) return PARE_OK;
    PARE_TRY(print_estimate(ctx, out, "original's perplexity", r->reference_ppl, 3));
    PARE_TRY(print_estimate(ctx, out, "KL from the original", r->kl, 6));
-   PARE_TRY(pare_str_printf(ctx, out, "  %-22s %.6f %.6f %.6f %.6f\n", "KL p50 p95 p99 max", r->kl_p50, r->kl_p95, r->kl_p99,
-                            r->kl_max));
+   PARE_TRY(pare_str_printf(ctx, out, "  %-22s %.6f %.6f %.6f %.6f\n", "KL p50 p95 p99 max", r->kl_p50,
+                            r->kl_p95, r->kl_p99, r->kl_max));
    pare_estimate percent = { 100 * r->top1.value, 100 * r->top1.stderr_ };
    return print_estimate(ctx, out, "same top token, %", percent, 2);
 }
@@ -135,9 +139,11 @@ pare_status pare_gates_judge(pare_app *app, pare_gates *gates, const pare_metric
    pare_json_close_array(&app->body);
    for (size_t i = 0; i < gates->count; i++) {
       const pare_gate *gate = &gates->items[i];
-      PARE_TRY(pare_str_printf(app->ctx, &app->text, "gate %s %s: %g, bound %g at confidence %g\n", gate->text,
-                               gate->passed ? "passed" : "FAILED", gate->value, gate->bound, confidence));
+      PARE_TRY(pare_str_printf(app->ctx, &app->text, "gate %s %s: %g, bound %g at confidence %g\n",
+                               gate->text, gate->passed ? "passed" : "FAILED", gate->value, gate->bound,
+                               confidence));
    }
    if (!failed) return PARE_OK;
-   return pare_fail(app->ctx, PARE_DIFFERS, "gates", "%s failed: %g, bound %g", failed->text, failed->value, failed->bound);
+   return pare_fail(app->ctx, PARE_DIFFERS, "gates", "%s failed: %g, bound %g", failed->text, failed->value,
+                    failed->bound);
 }

@@ -1,8 +1,8 @@
-/* signals: see signals.h. Signal handlers have no argument of ours, so the flag is the one file-level variable of the
- * program.
+/* signals: see signals.h. Signal handlers have no argument of ours, so the flag is the one file-level
+ * variable of the program.
  *
- * SIGBUS on a mapped file means that the file shrank: the handler puts a page of zeros where the fault was, so that the
- * reader goes on, and raises the flag, so that what was read is thrown away (pare_check_stop). */
+ * SIGBUS on a mapped file means that the file shrank: the handler puts a page of zeros where the fault was,
+ * so that the reader goes on, and raises the flag, so that what was read is thrown away (pare_check_stop). */
 #define _GNU_SOURCE
 #include "bin/signals.h"
 
@@ -34,7 +34,8 @@ static void on_bus(int number, siginfo_t *info, void *context)
 
 const volatile sig_atomic_t *pare_signals_install(void)
 {
-   struct sigaction stop = { .sa_handler = on_stop }, bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+   struct sigaction stop = { .sa_handler = on_stop },
+                    bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
    struct sigaction ignore = { .sa_handler = SIG_IGN };
    sigaction(SIGINT, &stop, NULL);
    sigaction(SIGTERM, &stop, NULL);

@@ -1,5 +1,5 @@
-/* terminal: see terminal.h. On a terminal a bar is redrawn at most ten times a second; elsewhere a line is written for
- * every tenth of a task that has run for more than five seconds. */
+/* terminal: see terminal.h. On a terminal a bar is redrawn at most ten times a second; elsewhere a line is
+ * written for every tenth of a task that has run for more than five seconds. */
 #define _GNU_SOURCE
 #include "bin/terminal.h"
 
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REDRAW_SECONDS 0.1
+#define REDRAW_SECONDS      0.1
 #define PLAIN_AFTER_SECONDS 5.0
 enum { BAR_WIDTH = 24 };
 
@@ -50,7 +50,8 @@ void pare_terminal_log(void *user, pare_level level, const char *code, const cha
    if (level == PARE_WARNING) keep_note(t, code, where, message);
    if (t->quiet || level == PARE_DEBUG) return;
    pare_terminal_clear(t);
-   fprintf(stderr, "%s%s%s%s\n", level == PARE_WARNING ? "warning: " : "", where, *where ? ": " : "", message);
+   fprintf(stderr, "%s%s%s%s\n", level == PARE_WARNING ? "warning: " : "", where, *where ? ": " : "",
+           message);
 }
 
 static void format_rate(char *out, size_t size, double rate, const char *unit)
@@ -113,6 +114,6 @@ void pare_terminal_progress(void *user, const pare_progress *progress)
 void pare_terminal_error(pare_terminal *t, const pare_error *error)
 {
    pare_terminal_clear(t);
-   fprintf(stderr, "%serror:%s %s%s%s%s%s\n", t->colour ? "\033[31m" : "", t->colour ? "\033[0m" : "", error->where,
-           *error->where ? ": " : "", error->message, *error->hint ? "; " : "", error->hint);
+   fprintf(stderr, "%serror:%s %s%s%s%s%s\n", t->colour ? "\033[31m" : "", t->colour ? "\033[0m" : "",
+           error->where, *error->where ? ": " : "", error->message, *error->hint ? "; " : "", error->hint);
 }

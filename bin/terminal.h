@@ -23,7 +23,8 @@ typedef struct pare_terminal {
 
 void pare_terminal_init(pare_terminal *t, bool quiet);
 /* The callbacks of a context whose user pointer is the terminal. */
-void pare_terminal_log(void *user, pare_level level, const char *code, const char *where, const char *message);
+void pare_terminal_log(void *user, pare_level level, const char *code, const char *where,
+                       const char *message);
 void pare_terminal_progress(void *user, const pare_progress *progress);
 /* Wipes a bar that is on the screen; before anything else is written. */
 void pare_terminal_clear(pare_terminal *t);

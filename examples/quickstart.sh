@@ -1,7 +1,8 @@
 #!/bin/sh
-# quickstart.sh: from a fresh Debian 12 machine to a compressed model that runs. Installs missing packages (apt-get, as
-# root or with sudo), builds a release in build/quickstart, compresses the small model in examples/models/fables to int8
-# under a gate, measures it against the original on text that neither saw, and lets it tell a story.
+# quickstart.sh: from a fresh Debian 12 machine to a compressed model that runs. Installs missing packages
+# (apt-get, as root or with sudo), builds a release in build/quickstart, compresses the small model in
+# examples/models/fables to int8 under a gate, measures it against the original on text that neither saw,
+# and lets it tell a story.
 set -eu
 cd "$(dirname "$0")/.."
 build=build/quickstart
@@ -17,8 +18,8 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$normal"; }
 show() { say "$ $*"; "$@"; }
 
 missing=
-for name in gcc libc6-dev meson ninja-build pkg-config zlib1g-dev libcjson-dev nettle-dev libopenblas-dev libpcre2-dev \
-   libutf8proc-dev; do
+for name in gcc libc6-dev meson ninja-build pkg-config zlib1g-dev libcjson-dev nettle-dev libopenblas-dev \
+   libpcre2-dev libutf8proc-dev; do
    dpkg-query -W -f '${Status}' $name 2>/dev/null | grep -q 'ok installed' || missing="$missing $name"
 done
 if [ -n "$missing" ]; then
@@ -33,7 +34,9 @@ fi
 
 say "building $pare"
 mkdir -p build
-[ -f $build/build.ninja ] || meson setup $build -Dbuildtype=release -Dtests=false > $build.log 2>&1 || { cat $build.log; exit 1; }
+if [ ! -f $build/build.ninja ]; then
+   meson setup $build -Dbuildtype=release -Dtests=false > $build.log 2>&1 || { cat $build.log; exit 1; }
+fi
 meson compile -C $build > $build.log 2>&1 || { cat $build.log; exit 1; }
 
 show $pare compress $model -o $artifact --type i8 --data $model/heldout.txt --gate 'kl.mean<=0.01' --quiet

@@ -1,4 +1,5 @@
-/* pare: our artifact, specified in formats/ARTIFACT.md: one file with graph, weights, tokenizer and provenance.
+/* pare: our artifact, specified in formats/ARTIFACT.md: one file with graph, weights, tokenizer and
+ * provenance.
  *
  * Writing takes two steps, so that a pass can leave its results where they will stay:
  *    pare_artifact_start(ctx, path, &file);        the temporary file, with the artifact's first bytes
@@ -18,17 +19,18 @@ typedef struct pare_artifact_options {
 
 pare_status pare_artifact_start(pare_ctx *ctx, const char *path, pare_outfile **file);
 
-/* Writes what is not yet in the file and the header; the caller commits. Weights whose bytes lie in the file already stay
- * there, unless the file also holds results that a later pass replaced: then everything is copied to a fresh file, which
- * takes the place of *file. Same model and options, same bytes. */
+/* Writes what is not yet in the file and the header; the caller commits. Weights whose bytes lie in the
+ * file already stay there, unless the file also holds results that a later pass replaced: then everything
+ * is copied to a fresh file, which takes the place of *file. Same model and options, same bytes. */
 pare_status pare_artifact_finish(pare_ctx *ctx, const pare_model *model, const pare_artifact_options *options,
                                  pare_outfile **file);
 
-/* Loads without hashing the sections; every offset, size, count and shape is checked. Raw sections are mapped, deflated
- * ones inflated in parallel. */
+/* Loads without hashing the sections; every offset, size, count and shape is checked. Raw sections are
+ * mapped, deflated ones inflated in parallel. */
 pare_status pare_artifact_load(pare_ctx *ctx, const char *path, pare_model **out);
 
-/* Recomputes the hash of every section: PARE_DIFFERS naming the first whose bytes changed. *bytes: what was hashed. */
+/* Recomputes the hash of every section: PARE_DIFFERS naming the first whose bytes changed. *bytes: what was
+ * hashed. */
 pare_status pare_artifact_verify(pare_ctx *ctx, const char *path, uint64_t *bytes);
 
 #endif

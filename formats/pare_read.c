@@ -1,5 +1,6 @@
-/* pare_read: an artifact to a model. Nothing in the file is trusted: the header is found by the footer and checked by its
- * hash, every section's place and size is checked against the file, and the graph's own checks do the rest. */
+/* pare_read: an artifact to a model. Nothing in the file is trusted: the header is found by the footer and
+ * checked by its hash, every section's place and size is checked against the file, and the graph's own
+ * checks do the rest. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,20 +47,22 @@ static pare_status damaged(pare_ctx *ctx, const reader *r, const char *what)
 static pare_status check_head(pare_ctx *ctx, const reader *r)
 {
    size_t size = pare_buffer_size(r->file);
-   if (size < sizeof pare_head_magic || memcmp(pare_buffer_data(r->file), pare_head_magic, sizeof pare_head_magic) != 0)
+   if (size < sizeof pare_head_magic ||
+       memcmp(pare_buffer_data(r->file), pare_head_magic, sizeof pare_head_magic) != 0)
       return pare_fail(ctx, PARE_INPUT, r->path, "not a .pare artifact");
    if (size < PARE_FILE_HEAD + PARE_FILE_FOOT) return damaged(ctx, r, "truncated");
    pare_cursor head = pare_cursor_on(pare_buffer_data(r->file) + 8, PARE_FILE_HEAD - 8);
    uint32_t version = pare_cursor_u32(&head);
    if (version != PARE_FILE_VERSION)
-      return pare_fail(ctx, PARE_UNSUPPORTED, r->path, "artifact version %u, this pare reads version %d", version,
-                       PARE_FILE_VERSION);
+      return pare_fail(ctx, PARE_UNSUPPORTED, r->path, "artifact version %u, this pare reads version %d",
+                       version, PARE_FILE_VERSION);
    while (pare_cursor_left(&head))
       if (pare_cursor_u8(&head)) return damaged(ctx, r, "bytes 12 to 63 must be zero");
    return PARE_OK;
 }
 
-static pare_status inflate_header(pare_ctx *ctx, reader *r, const uint8_t *stored, uint64_t stored_size, uint64_t size)
+static pare_status inflate_header(pare_ctx *ctx, reader *r, const uint8_t *stored, uint64_t stored_size,
+                                  uint64_t size)
 {
    if (size > stored_size * PARE_INFLATE_RATIO + 64) return damaged(ctx, r, "header size out of proportion");
    char *text = pare_alloc(ctx, size + 1);
@@ -78,7 +81,8 @@ static pare_status read_header(pare_ctx *ctx, reader *r)
    r->header_at = pare_cursor_u64(&foot);
    uint64_t stored_size = pare_cursor_u64(&foot), header_size = pare_cursor_u64(&foot);
    const uint8_t *digest = pare_cursor_take(&foot, PARE_SHA256_RAW);
-   if (memcmp(pare_cursor_take(&foot, 8), pare_foot_magic, 8) != 0) return damaged(ctx, r, "truncated, or the footer is not at the end");
+   if (memcmp(pare_cursor_take(&foot, 8), pare_foot_magic, 8) != 0)
+      return damaged(ctx, r, "truncated, or the footer is not at the end");
    if (r->header_at < PARE_FILE_HEAD || r->header_at % PARE_FILE_ALIGN || r->header_at > foot_at ||
        stored_size != foot_at - r->header_at)
       return damaged(ctx, r, "the footer points outside the file");
@@ -87,7 +91,8 @@ static pare_status read_header(pare_ctx *ctx, reader *r)
    if (memcmp(found, digest, sizeof found) != 0) return damaged(ctx, r, "the header does not match its hash");
    PARE_TRY(inflate_header(ctx, r, data + r->header_at, stored_size, header_size));
    const char *schema = pare_json_string(pare_json_get(r->header, "schema"));
-   if (!schema || strcmp(schema, PARE_FILE_SCHEMA) != 0) return damaged(ctx, r, "schema is not " PARE_FILE_SCHEMA);
+   if (!schema || strcmp(schema, PARE_FILE_SCHEMA) != 0)
+      return damaged(ctx, r, "schema is not " PARE_FILE_SCHEMA);
    return PARE_OK;
 }
 
@@ -99,13 +104,15 @@ static pare_status read_section(pare_ctx *ctx, const reader *r, const pare_json 
    s->name = pare_json_string(pare_json_get(v, "name"));
    s->sha256 = pare_json_string(pare_json_get(v, "sha256"));
    const char *encoding = pare_json_string(pare_json_get(v, "encoding"));
-   if (!s->name || !s->sha256 || !encoding || !pare_json_int(pare_json_get(v, "offset"), PARE_FILE_HEAD, limit, &offset) ||
+   if (!s->name || !s->sha256 || !encoding ||
+       !pare_json_int(pare_json_get(v, "offset"), PARE_FILE_HEAD, limit, &offset) ||
        !pare_json_int(pare_json_get(v, "stored"), 0, limit - offset, &stored) ||
        !pare_json_int(pare_json_get(v, "size"), 0, INT64_MAX, &size) || offset % PARE_FILE_ALIGN)
       return damaged(ctx, r, "a section lies outside the file");
    s->deflated = strcmp(encoding, "deflate") == 0;
    if (!s->deflated && strcmp(encoding, "raw") != 0)
-      return pare_fail(ctx, PARE_UNSUPPORTED, r->path, "section %s has unknown encoding \"%s\"", s->name, encoding);
+      return pare_fail(ctx, PARE_UNSUPPORTED, r->path, "section %s has unknown encoding \"%s\"", s->name,
+                       encoding);
    if (s->deflated ? size > stored * PARE_INFLATE_RATIO + 64 : size != stored)
       return damaged(ctx, r, "a section's size does not match its stored size");
    s->offset = (uint64_t)offset;
@@ -125,7 +132,8 @@ static pare_status read_sections(pare_ctx *ctx, reader *r)
 {
    const pare_json *list = pare_json_get(r->header, "sections");
    size_t count = pare_json_count(list);
-   if (!pare_json_is_array(list) || count > PARE_FILE_MAX_SECTIONS) return damaged(ctx, r, "no list of sections");
+   if (!pare_json_is_array(list) || count > PARE_FILE_MAX_SECTIONS)
+      return damaged(ctx, r, "no list of sections");
    r->sections = pare_alloc_array(ctx, count, sizeof *r->sections);
    if (!r->sections) return PARE_RESOURCE;
    for (const pare_json *v = pare_json_first(list); v; v = pare_json_next(v))
@@ -144,7 +152,8 @@ static pare_status read_sections(pare_ctx *ctx, reader *r)
 
 static pare_status inflate_into(pare_ctx *ctx, const reader *r, const section *s)
 {
-   return pare_inflate(ctx, pare_buffer_data(r->file) + s->offset, s->stored, r->path, pare_buffer_edit(s->bytes), s->size);
+   return pare_inflate(ctx, pare_buffer_data(r->file) + s->offset, s->stored, r->path,
+                       pare_buffer_edit(s->bytes), s->size);
 }
 
 /* A worker may not fail into the shared context: it uses a copy, and who fails is asked again afterwards. */
@@ -214,7 +223,8 @@ static pare_status read_graph(pare_ctx *ctx, reader *r, pare_model *model)
 }
 
 /* A text member of the header, copied; absent and null stay NULL. */
-static pare_status copy_text(pare_ctx *ctx, const reader *r, pare_model *model, const char *key, const char **out)
+static pare_status copy_text(pare_ctx *ctx, const reader *r, pare_model *model, const char *key,
+                             const char **out)
 {
    const char *text;
    PARE_TRY(pare_json_read_string(ctx, r->header, key, r->path, NULL, &text));
@@ -290,7 +300,8 @@ static bool artifact_probe(const char *path)
    return pare_file_starts_with(path, pare_head_magic, sizeof pare_head_magic);
 }
 
-const pare_format pare_format_pare = { "pare", "an artifact made by pare compress", artifact_probe, pare_artifact_load };
+const pare_format pare_format_pare = { "pare", "an artifact made by pare compress", artifact_probe,
+                                       pare_artifact_load };
 
 /* ---- verify ---- */
 
@@ -306,7 +317,8 @@ pare_status pare_artifact_verify(pare_ctx *ctx, const char *path, uint64_t *byte
       pare_sha256_of(pare_buffer_data(s->bytes), s->size, found);
       status = pare_check_stop(ctx);
       if (status == PARE_OK && strcmp(found, s->sha256) != 0)
-         status = pare_fail(ctx, PARE_DIFFERS, path, "section %s: its bytes do not match their hash", s->name);
+         status =
+            pare_fail(ctx, PARE_DIFFERS, path, "section %s: its bytes do not match their hash", s->name);
       *bytes += s->size;
       pare_report_progress(ctx, "verify", "sections", (double)i + 1, (double)r.n_sections);
    }

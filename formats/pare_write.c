@@ -1,7 +1,7 @@
 /* pare_write: a model to an artifact.
  *
- * The header is written last, behind the sections, because only then their places and hashes are known; so a pass's
- * result can lie at its final place before anything else of the file is decided. */
+ * The header is written last, behind the sections, because only then their places and hashes are known; so
+ * a pass's result can lie at its final place before anything else of the file is decided. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,8 +48,9 @@ static pare_status list_sections(pare_ctx *ctx, writer *w)
    w->sections = pare_alloc_array(ctx, graph->n_weights + 1, sizeof *w->sections);
    if (!w->sections) return PARE_RESOURCE;
    for (size_t i = 0; i < graph->n_weights; i++)
-      w->sections[w->n_sections++] =
-         (section){ .prefix = PARE_WEIGHT_PREFIX, .name = graph->weights[i]->name, .bytes = graph->weights[i]->data };
+      w->sections[w->n_sections++] = (section){ .prefix = PARE_WEIGHT_PREFIX,
+                                                .name = graph->weights[i]->name,
+                                                .bytes = graph->weights[i]->data };
    if (w->model->tokenizer)
       w->sections[w->n_sections++] =
          (section){ .prefix = "", .name = PARE_TOKENIZER_SECTION, .bytes = w->model->tokenizer };
@@ -63,7 +64,8 @@ static void hash_section(void *arg, int64_t item, int worker)
    pare_sha256_of(pare_buffer_data(s->bytes), pare_buffer_size(s->bytes), s->sha256);
 }
 
-/* Marks the sections that lie in the file; false when the file also holds reserved space that none of them uses. */
+/* Marks the sections that lie in the file; false when the file also holds reserved space that none of them
+ * uses. */
 static bool find_placed(writer *w)
 {
    uint64_t used = 0;
@@ -99,7 +101,8 @@ static pare_status write_section(pare_ctx *ctx, writer *w, section *s)
    s->deflated = packed.size > 0 && packed.size < size;
    s->offset = pare_outfile_size(w->file);
    s->stored = s->deflated ? packed.size : size;
-   if (status == PARE_OK) status = pare_outfile_write(ctx, w->file, s->deflated ? packed.data : (const char *)bytes, s->stored);
+   if (status == PARE_OK)
+      status = pare_outfile_write(ctx, w->file, s->deflated ? packed.data : (const char *)bytes, s->stored);
    pare_str_finish(ctx, &packed);
    return status;
 }
@@ -177,7 +180,8 @@ static pare_status make_header(pare_ctx *ctx, const writer *w, pare_str *out)
    return status != PARE_OK ? status : json.status;
 }
 
-static pare_status write_foot(pare_ctx *ctx, pare_outfile *file, uint64_t offset, const pare_str *stored, size_t size)
+static pare_status write_foot(pare_ctx *ctx, pare_outfile *file, uint64_t offset, const pare_str *stored,
+                              size_t size)
 {
    uint8_t foot[PARE_FILE_FOOT];
    pare_put_uint(foot, offset, 8);

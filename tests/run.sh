@@ -1,8 +1,9 @@
 #!/bin/bash
-# run.sh: everything a commit must pass, on a fresh Debian 12 machine. Installs missing packages (apt-get, as root or with
-# sudo), builds build/debug (AddressSanitizer, UndefinedBehaviorSanitizer) and build/release with gcc, runs every test of
-# both, and compiles everything with clang besides. Warnings are errors. The last line is "N passed, N failed, N skipped",
-# summed over both builds and the compile; the exit status is 0 when nothing failed.
+# run.sh: everything a commit must pass, on a fresh Debian 12 machine. Installs missing packages (apt-get,
+# as root or with sudo), builds build/debug (AddressSanitizer, UndefinedBehaviorSanitizer) and build/release
+# with gcc, runs every test of both, and compiles everything with clang besides. Warnings are errors. The
+# last line is "N passed, N failed, N skipped", summed over both builds and the compile; the exit status is
+# 0 when nothing failed.
 #
 #    PARE_NO_INSTALL=1     install nothing: fail where a package is missing
 #    PARE_BUILDS="debug"   only these of: debug release clang (default: all three)
@@ -16,7 +17,7 @@ dir=${PARE_BUILD_DIR:-build}
 jobs=${JOBS:-$(($(nproc) < 8 ? $(nproc) : 8))}
 passed=0 failed=0 skipped=0
 
-packages="gcc libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libcjson-dev nettle-dev libopenblas-dev
+packages="gcc libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libcjson-dev nettle-dev
    libpcre2-dev libutf8proc-dev check"
 case $builds in *clang*) packages="$packages clang libclang-rt-14-dev" ;; esac
 
@@ -67,13 +68,14 @@ test_build() { # NAME OPTION ...
    fi
    rm -f "$log"
    # shellcheck disable=SC2086 # names of tests, one word each
-   meson test -C "$dir/$1" --no-rebuild --num-processes "$jobs" --timeout-multiplier 4 --print-errorlogs ${PARE_TESTS:-}
+   meson test -C "$dir/$1" --no-rebuild --num-processes "$jobs" --timeout-multiplier 4 --print-errorlogs \
+      ${PARE_TESTS:-}
    count_results "$log"
 }
 
 compile_clang() {
-   if CC=clang setup_and_compile clang -Dbuildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-   then
+   if CC=clang setup_and_compile clang -Dbuildtype=debugoptimized -Dfuzz=true -Db_lundef=false \
+      -Db_sanitize=address,undefined; then
       passed=$((passed + 1))
    else
       failed=$((failed + 1))

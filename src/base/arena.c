@@ -1,5 +1,5 @@
-/* arena: a list of blocks, each twice as large as the one before up to a limit; a request that is too large for the
- * current block opens a new one. */
+/* arena: a list of blocks, each twice as large as the one before up to a limit; a request that is too large
+ * for the current block opens a new one. */
 #include "base/arena.h"
 
 #include <stdio.h>

@@ -16,8 +16,8 @@ struct pare_buffer {
    atomic_int refs;
    uint8_t *data;
    size_t size;
-   void *heap;          /* what to free, or NULL */
-   void *map;           /* what to unmap, or NULL */
+   void *heap; /* what to free, or NULL */
+   void *map;  /* what to unmap, or NULL */
    size_t map_size;
    pare_buffer *parent; /* of a view, or NULL */
    bool writable;
@@ -32,7 +32,8 @@ static pare_buffer *make(pare_ctx *ctx)
 
 pare_status pare_buffer_create(pare_ctx *ctx, size_t size, pare_buffer **out)
 {
-   if (size > PTRDIFF_MAX - ALIGN) return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory: %zu bytes", size);
+   if (size > PTRDIFF_MAX - ALIGN)
+      return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory: %zu bytes", size);
    pare_buffer *buffer = make(ctx);
    if (!buffer) return PARE_RESOURCE;
    buffer->heap = pare_alloc(ctx, size + ALIGN);
@@ -103,10 +104,12 @@ pare_status pare_buffer_map(pare_ctx *ctx, const char *path, pare_buffer **out)
    return PARE_OK;
 }
 
-pare_status pare_buffer_view(pare_ctx *ctx, pare_buffer *parent, size_t offset, size_t size, pare_buffer **out)
+pare_status pare_buffer_view(pare_ctx *ctx, pare_buffer *parent, size_t offset, size_t size,
+                             pare_buffer **out)
 {
    if (offset > parent->size || size > parent->size - offset)
-      return pare_fail(ctx, PARE_INTERNAL, NULL, "view [%zu, +%zu) of a buffer of %zu bytes", offset, size, parent->size);
+      return pare_fail(ctx, PARE_INTERNAL, NULL, "view [%zu, +%zu) of a buffer of %zu bytes", offset, size,
+                       parent->size);
    pare_buffer *view = make(ctx);
    if (!view) return PARE_RESOURCE;
    view->parent = pare_buffer_ref(parent);
@@ -159,7 +162,8 @@ void pare_buffer_advise(const pare_buffer *buffer, size_t offset, size_t size, p
    /* Pages shared with a neighbour are wanted early but not dropped. */
    first = advice == PARE_DONT_NEED ? (first + page - 1) & ~(page - 1) : first & ~(page - 1);
    if (advice == PARE_DONT_NEED) last &= ~(page - 1);
-   if (last > first) madvise((void *)first, last - first, advice == PARE_WILL_NEED ? MADV_WILLNEED : MADV_DONTNEED);
+   if (last > first)
+      madvise((void *)first, last - first, advice == PARE_WILL_NEED ? MADV_WILLNEED : MADV_DONTNEED);
 }
 
 static pare_status read_all(pare_ctx *ctx, const char *path, int fd, pare_buffer *buffer)
@@ -181,7 +185,8 @@ pare_status pare_read_file(pare_ctx *ctx, const char *path, size_t limit, pare_b
    PARE_TRY(open_regular(ctx, path, &fd, &size));
    pare_buffer *buffer = NULL;
    pare_status status = PARE_OK;
-   if (size > limit) status = pare_fail(ctx, PARE_INPUT, path, "%zu bytes, expected at most %zu", size, limit);
+   if (size > limit)
+      status = pare_fail(ctx, PARE_INPUT, path, "%zu bytes, expected at most %zu", size, limit);
    if (status == PARE_OK) status = pare_buffer_create(ctx, size, &buffer);
    if (status == PARE_OK) status = read_all(ctx, path, fd, buffer);
    close(fd);

@@ -1,5 +1,5 @@
-/* buffer: refcounted bytes: heap memory, a mapped file, or a window of either. Immutable once shared: only the maker
- * writes, and only before anybody else holds a reference. */
+/* buffer: refcounted bytes: heap memory, a mapped file, or a window of either. Immutable once shared: only
+ * the maker writes, and only before anybody else holds a reference. */
 #ifndef PARE_BASE_BUFFER_H
 #define PARE_BASE_BUFFER_H
 
@@ -12,7 +12,8 @@ pare_status pare_buffer_create(pare_ctx *ctx, size_t size, pare_buffer **out);
 pare_status pare_buffer_copy(pare_ctx *ctx, const void *bytes, size_t size, pare_buffer **out);
 /* A whole file, read only, mapped; nothing is read until touched. An empty file is an empty buffer. */
 pare_status pare_buffer_map(pare_ctx *ctx, const char *path, pare_buffer **out);
-/* Bytes [offset, offset + size) of parent, which stays alive as long as the view. PARE_INTERNAL when outside. */
+/* Bytes [offset, offset + size) of parent, which stays alive as long as the view. PARE_INTERNAL when
+ * outside. */
 pare_status pare_buffer_view(pare_ctx *ctx, pare_buffer *parent, size_t offset, size_t size, pare_buffer **out);
 /* Takes over a mapping made elsewhere (scratch.h): munmap(base, map_size) at the end. */
 pare_status pare_buffer_adopt_map(pare_ctx *ctx, void *base, size_t map_size, size_t offset, size_t size,

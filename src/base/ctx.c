@@ -95,7 +95,8 @@ pare_status pare_check_stop(pare_ctx *ctx)
 {
    int signal_number = ctx->stop ? (int)*ctx->stop : 0;
    if (signal_number == 0) return PARE_OK;
-   if (signal_number == SIGBUS) return pare_fail(ctx, PARE_INPUT, NULL, "a mapped file shrank while it was being read");
+   if (signal_number == SIGBUS)
+      return pare_fail(ctx, PARE_INPUT, NULL, "a mapped file shrank while it was being read");
    return pare_fail(ctx, PARE_STOPPED, NULL, "stopped by signal %d", signal_number);
 }
 

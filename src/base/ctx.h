@@ -1,8 +1,8 @@
-/* ctx: the explicit context every fallible function takes: error, allocator, log and progress callbacks, cancel flag,
- * threads, seed, allowed instruction sets.
+/* ctx: the explicit context every fallible function takes: error, allocator, log and progress callbacks,
+ * cancel flag, threads, seed, allowed instruction sets.
  *
- * One context serves one thread of work. The library never prints: messages go to the callbacks. A caller fills the
- * public fields after pare_ctx_init and calls pare_ctx_finish at the end. */
+ * One context serves one thread of work. The library never prints: messages go to the callbacks. A caller
+ * fills the public fields after pare_ctx_init and calls pare_ctx_finish at the end. */
 #ifndef PARE_BASE_CTX_H
 #define PARE_BASE_CTX_H
 
@@ -63,8 +63,8 @@ void pare_ctx_init(pare_ctx *ctx);
 /* Stops the pool. The context may be initialized again. */
 void pare_ctx_finish(pare_ctx *ctx);
 
-/* Records a failure and returns `status`. The first failure wins until pare_ctx_clear, so that clean-up cannot bury
- * the cause. `where` may be NULL. */
+/* Records a failure and returns `status`. The first failure wins until pare_ctx_clear, so that clean-up
+ * cannot bury the cause. `where` may be NULL. */
 pare_status pare_fail(pare_ctx *ctx, pare_status status, const char *where, const char *fmt, ...) PARE_PRINTF(4, 5);
 /* Adds what the user can do about the failure just recorded. */
 void pare_hint(pare_ctx *ctx, const char *fmt, ...) PARE_PRINTF(2, 3);
@@ -74,8 +74,8 @@ void pare_log(pare_ctx *ctx, pare_level level, const char *code, const char *whe
    PARE_PRINTF(5, 6);
 void pare_report_progress(pare_ctx *ctx, const char *task, const char *unit, double done, double total);
 
-/* PARE_OK, or PARE_STOPPED when the cancel flag is up, or PARE_INPUT when a mapped file shrank. Long loops call it
- * often; nothing that was read from a map may be published without a call after the read. */
+/* PARE_OK, or PARE_STOPPED when the cancel flag is up, or PARE_INPUT when a mapped file shrank. Long loops
+ * call it often; nothing that was read from a map may be published without a call after the read. */
 pare_status pare_check_stop(pare_ctx *ctx);
 
 /* Memory. All return NULL after recording PARE_RESOURCE; new memory is zeroed. */

@@ -1,5 +1,5 @@
-/* cursor: the one way bytes of a file are read. Little endian, never past the end; after the first short read the
- * cursor is `bad`, every read gives zero, and the caller checks once. */
+/* cursor: the one way bytes of a file are read. Little endian, never past the end; after the first short
+ * read the cursor is `bad`, every read gives zero, and the caller checks once. */
 #ifndef PARE_BASE_CURSOR_H
 #define PARE_BASE_CURSOR_H
 

@@ -290,7 +290,9 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
    case PARE_FIELD_FLOAT: good = set_float(field, number_from_text(text), to); break;
    case PARE_FIELD_ENUM: good = set_choice(field, text, to); break;
    case PARE_FIELD_TEXT: return set_text(ctx, text, arena, to);
-   case PARE_FIELD_LIST: return list_from_text(ctx, field, text, arena, to);
+   case PARE_FIELD_LIST:
+      if (*text) return list_from_text(ctx, field, text, arena, to);
+      break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];

@@ -1,6 +1,6 @@
-/* fields: the one mechanism that describes op attributes, pass options and command-line options. From a table come
- * JSON decoding and encoding, text decoding, range checks, defaults, printing and help. An unknown key is an error that
- * names its JSON path and the nearest valid key. */
+/* fields: the one mechanism that describes op attributes, pass options and command-line options. From a
+ * table come JSON decoding and encoding, text decoding, range checks, defaults, printing and help. An
+ * unknown key is an error that names its JSON path and the nearest valid key. */
 #ifndef PARE_BASE_FIELDS_H
 #define PARE_BASE_FIELDS_H
 
@@ -40,11 +40,12 @@ typedef struct pare_field {
 
 /* Texts and lists live in `arena`. */
 pare_status pare_fields_init(pare_ctx *ctx, const pare_field *fields, pare_arena *arena, void *options);
-/* Sets every key of `object` (NULL: none) on already initialized options; `path` is the JSON path for messages, e.g.
- * "passes[2]". Keys named in `extra` (NULL-terminated, may be NULL) are left to the caller. */
+/* Sets every key of `object` (NULL: none) on already initialized options; `path` is the JSON path for
+ * messages, e.g. "passes[2]". Keys named in `extra` (NULL-terminated, may be NULL) are left to the caller. */
 pare_status pare_fields_from_json(pare_ctx *ctx, const pare_field *fields, const pare_json *object, const char *path,
                                   const char *const *extra, pare_arena *arena, void *options, pare_status bad);
-/* Sets one field from text ("0.5", "true", "i8", "a,b"); a LIST is appended to. `where` names it in messages. */
+/* Sets one field from text ("0.5", "true", "i8", "a,b"); a LIST is appended to. `where` names it in
+ * messages. */
 pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *text, const char *where,
                             pare_arena *arena, void *options, pare_status bad);
 /* The table's entry, or NULL. */
@@ -53,7 +54,8 @@ const pare_field *pare_fields_find(const pare_field *fields, const char *name);
 pare_status pare_fields_to_json(pare_ctx *ctx, const pare_field *fields, const void *options, bool skip_defaults,
                                 pare_json_writer *writer);
 bool pare_fields_equal(const pare_field *fields, const void *a, const void *b);
-/* One aligned paragraph a field: name, value, range, default, help. `prefix` is "--" on a command line, else "". */
+/* One aligned paragraph a field: name, value, range, default, help. `prefix` is "--" on a command line,
+ * else "". */
 pare_status pare_fields_help(pare_ctx *ctx, const pare_field *fields, const char *prefix, pare_str *out);
 
 /* The candidate (NULL-terminated list) nearest to `name` in edit distance, or NULL when none is near. */

@@ -11,8 +11,13 @@
 
 pare_status pare_json_parse(pare_ctx *ctx, const char *text, size_t size, const char *where, pare_json **root)
 {
-   PARE_TRY(pare_json_check(ctx, text, size, where));
+   static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark, which cJSON skips in longer texts only */
    const char *end;
+   PARE_TRY(pare_json_check(ctx, text, size, where));
+   if (size > 3 && memcmp(text, mark, 3) == 0) {
+      text += 3;
+      size -= 3;
+   }
    *root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
    if (*root) return PARE_OK;
    return pare_fail(ctx, PARE_RESOURCE, where, "out of memory while reading %zu bytes of JSON", size);

@@ -1,4 +1,5 @@
-/* json: reading by path with typed errors, and a writer that makes exactly one valid document. The only user of cJSON. */
+/* json: reading by path with typed errors, and a writer that makes exactly one valid document. The only
+ * user of cJSON. */
 #ifndef PARE_BASE_JSON_H
 #define PARE_BASE_JSON_H
 
@@ -34,12 +35,12 @@ bool pare_json_int(const pare_json *v, int64_t min, int64_t max, int64_t *out);
 /* The value as compact JSON text, appended. */
 pare_status pare_json_print(pare_ctx *ctx, const pare_json *v, pare_str *out);
 
-/* Members of an object with a default: absent or null gives the fallback, anything else that does not fit fails with
- * PARE_INPUT, naming `where` and the key. */
+/* Members of an object with a default: absent or null gives the fallback, anything else that does not fit
+ * fails with PARE_INPUT, naming `where` and the key. */
 pare_status pare_json_read_int(pare_ctx *ctx, const pare_json *object, const char *key, const char *where, int64_t min,
                                int64_t max, int64_t fallback, int64_t *out);
-pare_status pare_json_read_number(pare_ctx *ctx, const pare_json *object, const char *key, const char *where, double min,
-                                  double max, double fallback, double *out);
+pare_status pare_json_read_number(pare_ctx *ctx, const pare_json *object, const char *key,
+                                  const char *where, double min, double max, double fallback, double *out);
 pare_status pare_json_read_bool(pare_ctx *ctx, const pare_json *object, const char *key, const char *where,
                                 bool fallback, bool *out);
 pare_status pare_json_read_string(pare_ctx *ctx, const pare_json *object, const char *key, const char *where,

@@ -1,10 +1,12 @@
-/* outfile: see outfile.h. Regions are remembered by address, so that a buffer can be recognised when it comes back. */
+/* outfile: see outfile.h. Regions are remembered by address, so that a buffer can be recognised when it
+ * comes back. */
 #define _GNU_SOURCE
 #include "base/outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +35,11 @@ struct pare_outfile {
 
 static pare_status disk_error(pare_ctx *ctx, const pare_outfile *file, const char *what, int error)
 {
-   pare_fail(ctx, PARE_RESOURCE, file->target ? file->target : "scratch file", "%s: %s", what, strerror(error));
-   if (error == ENOSPC || error == EFBIG || error == EDQUOT) pare_hint(ctx, "free disk space or raise the file size limit");
+   pare_fail(ctx, PARE_RESOURCE, file->target ? file->target : "scratch file", "%s: %s", what,
+             strerror(error));
+   if (error == ENOSPC || error == EFBIG || error == EDQUOT)
+      pare_hint(ctx, "free disk space or raise the file size limit");
    return PARE_RESOURCE;
-}
-
-static char *parent_folder(pare_ctx *ctx, const char *path)
-{
-   char *copy = pare_strdup(ctx, path);
-   if (!copy) return NULL;
-   char *folder = pare_strdup(ctx, dirname(copy));
-   pare_free(ctx, copy);
-   return folder;
 }
 
 static pare_status open_temporary(pare_ctx *ctx, pare_outfile *file, const char *path)
@@ -73,7 +68,8 @@ static pare_status open_scratch(pare_ctx *ctx, pare_outfile *file, const char *d
    const char *folder = dir ? dir : getenv("TMPDIR");
    if (!folder) folder = "/tmp";
    file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-   if (file->fd < 0) return pare_fail(ctx, PARE_RESOURCE, folder, "cannot create a scratch file: %s", strerror(errno));
+   if (file->fd < 0)
+      return pare_fail(ctx, PARE_RESOURCE, folder, "cannot create a scratch file: %s", strerror(errno));
    return PARE_OK;
 }
 
@@ -158,7 +154,8 @@ pare_status pare_outfile_reserve(pare_ctx *ctx, pare_outfile *file, size_t size,
 {
    if (size == 0) return pare_buffer_create(ctx, 0, out);
    PARE_TRY(pare_outfile_align(ctx, file, REGION_ALIGN));
-   PARE_TRY(pare_grow(ctx, (void **)&file->regions, &file->regions_capacity, file->n_regions + 1, sizeof *file->regions));
+   PARE_TRY(pare_grow(ctx, (void **)&file->regions, &file->regions_capacity, file->n_regions + 1,
+                      sizeof *file->regions));
    int error = posix_fallocate(file->fd, (off_t)file->size, (off_t)size);
    if (error) return disk_error(ctx, file, "cannot reserve scratch space", error);
    PARE_TRY(map_region(ctx, file, size, out));
@@ -171,7 +168,8 @@ int64_t pare_outfile_find(const pare_outfile *file, const pare_buffer *buffer)
 {
    for (size_t i = 0; i < file->n_regions; i++) {
       const region *r = &file->regions[i];
-      if (r->data == pare_buffer_data(buffer) && r->size == pare_buffer_size(buffer)) return (int64_t)r->offset;
+      if (r->data == pare_buffer_data(buffer) && r->size == pare_buffer_size(buffer))
+         return (int64_t)r->offset;
    }
    return -1;
 }
@@ -193,15 +191,15 @@ void pare_outfile_flush(pare_outfile *file, uint64_t offset, uint64_t size)
    sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
-static void sync_folder(pare_ctx *ctx, const char *path)
+/* The new name is in place by now: a folder that cannot be synced is no failure. */
+static void sync_folder(const char *path)
 {
-   char *folder = parent_folder(ctx, path);
-   int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-   if (fd >= 0) {
-      fsync(fd);
-      close(fd);
-   }
-   pare_free(ctx, folder);
+   char copy[PATH_MAX];
+   if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy) return;
+   int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+   if (fd < 0) return;
+   fsync(fd);
+   close(fd);
 }
 
 pare_status pare_outfile_commit(pare_ctx *ctx, pare_outfile *file)
@@ -209,8 +207,9 @@ pare_status pare_outfile_commit(pare_ctx *ctx, pare_outfile *file)
    if (!file->temporary) return pare_fail(ctx, PARE_INTERNAL, NULL, "a scratch file cannot be committed");
    if (fsync(file->fd) != 0) return disk_error(ctx, file, "cannot flush", errno);
    PARE_TRY(pare_check_stop(ctx));
-   if (rename(file->temporary, file->target) != 0) return disk_error(ctx, file, "cannot rename into place", errno);
+   if (rename(file->temporary, file->target) != 0)
+      return disk_error(ctx, file, "cannot rename into place", errno);
    file->committed = true;
-   sync_folder(ctx, file->target);
+   sync_folder(file->target);
    return PARE_OK;
 }

@@ -1,7 +1,7 @@
-/* outfile: a file that appears whole or not at all. Bytes go to a temporary file beside the target, which is fsynced
- * and renamed over the target at commit; until then the old target stays as it was, and two writers of one target do
- * not mix. The temporary file also serves as scratch space: a mapped region of it can be filled by a pass and left
- * where it lies, so that large results are written once. */
+/* outfile: a file that appears whole or not at all. Bytes go to a temporary file beside the target, which
+ * is fsynced and renamed over the target at commit; until then the old target stays as it was, and two
+ * writers of one target do not mix. The temporary file also serves as scratch space: a mapped region of it
+ * can be filled by a pass and left where it lies, so that large results are written once. */
 #ifndef PARE_BASE_OUTFILE_H
 #define PARE_BASE_OUTFILE_H
 
@@ -22,8 +22,9 @@ pare_status pare_outfile_write(pare_ctx *ctx, pare_outfile *file, const void *by
 pare_status pare_outfile_align(pare_ctx *ctx, pare_outfile *file, size_t align);
 uint64_t pare_outfile_size(const pare_outfile *file);
 
-/* Appends `size` bytes of reserved, zeroed, writable, mapped space at a multiple of 64; the caller gets a buffer whose
- * bytes are the file's. Space is allocated now, so a full disk is an error here and not a fault later. */
+/* Appends `size` bytes of reserved, zeroed, writable, mapped space at a multiple of 64; the caller gets a
+ * buffer whose bytes are the file's. Space is allocated now, so a full disk is an error here and not a
+ * fault later. */
 pare_status pare_outfile_reserve(pare_ctx *ctx, pare_outfile *file, size_t size, pare_buffer **out);
 /* Where a buffer's bytes lie in this file when they were made by pare_outfile_reserve, else -1. */
 int64_t pare_outfile_find(const pare_outfile *file, const pare_buffer *buffer);

@@ -1,16 +1,17 @@
-/* pool: worker threads for data-parallel loops. Work is cut into numbered items whose results do not depend on who
- * runs them, so no thread count shows in any result. Workers spin briefly for the next loop, then sleep. */
+/* pool: worker threads for data-parallel loops. Work is cut into numbered items whose results do not depend
+ * on who runs them, so no thread count shows in any result. Workers spin briefly for the next loop, then
+ * sleep. */
 #ifndef PARE_BASE_POOL_H
 #define PARE_BASE_POOL_H
 
 #include "base/ctx.h"
 
-/* One item of work. `worker` in [0, pare_pool_width) names scratch space that no other running item uses. Must not
- * allocate through the context nor set its error. */
+/* One item of work. `worker` in [0, pare_pool_width) names scratch space that no other running item uses.
+ * Must not allocate through the context nor set its error. */
 typedef void (*pare_work)(void *arg, int64_t item, int worker);
 
-/* Runs items [0, count); returns when all are done. With one thread (or when no thread can be started) the caller runs
- * them all. Loops do not nest. */
+/* Runs items [0, count); returns when all are done. With one thread (or when no thread can be started) the
+ * caller runs them all. Loops do not nest. */
 void pare_pool_run(pare_ctx *ctx, int64_t count, pare_work work, void *arg);
 /* Largest number of workers pare_pool_run will use for this context (>= 1). */
 int pare_pool_width(pare_ctx *ctx);

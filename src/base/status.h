@@ -16,8 +16,8 @@ typedef enum pare_status {
    PARE_STOPPED = 130    /* the cancel flag was raised */
 } pare_status;
 
-/* Stable machine-readable name: "ok", "differs", "usage", "bad_input", "no_resource", "internal", "unsupported",
- * "interrupted". */
+/* Stable machine-readable name: "ok", "differs", "usage", "bad_input", "no_resource", "internal",
+ * "unsupported", "interrupted". */
 const char *pare_status_name(pare_status status);
 
 /* Return from the enclosing function with the status of `call` unless it is PARE_OK. */

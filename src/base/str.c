@@ -9,9 +9,11 @@ pare_status pare_grow(pare_ctx *ctx, void **items, size_t *capacity, size_t need
    if (need <= *capacity) return PARE_OK;
    size_t wanted = *capacity ? *capacity : 16, bytes;
    while (wanted < need) {
-      if (__builtin_mul_overflow(wanted, (size_t)2, &wanted)) return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory");
+      if (__builtin_mul_overflow(wanted, (size_t)2, &wanted))
+         return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory");
    }
-   if (__builtin_mul_overflow(wanted, size, &bytes)) return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory");
+   if (__builtin_mul_overflow(wanted, size, &bytes))
+      return pare_fail(ctx, PARE_RESOURCE, NULL, "out of memory");
    void *grown = pare_realloc(ctx, *items, bytes);
    if (!grown) return PARE_RESOURCE;
    *items = grown;

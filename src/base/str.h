@@ -1,5 +1,5 @@
-/* str: a growing byte string, always followed by a zero byte once anything was appended. Zero-initialize to start;
- * the user owns it and calls pare_str_finish. */
+/* str: a growing byte string, always followed by a zero byte once anything was appended. Zero-initialize to
+ * start; the user owns it and calls pare_str_finish. */
 #ifndef PARE_BASE_STR_H
 #define PARE_BASE_STR_H
 

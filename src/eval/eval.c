@@ -1,7 +1,8 @@
-/* eval: runs the spans through one or two sessions in the same batches and adds up what score.h says of each row.
+/* eval: runs the spans through one or two sessions in the same batches and adds up what score.h says of
+ * each row.
  *
- * Spans go through in groups, each span in a slot of its own, so that short documents share batches; the sums of a span
- * are kept apart for the standard errors. */
+ * Spans go through in groups, each span in a slot of its own, so that short documents share batches; the
+ * sums of a span are kept apart for the standard errors. */
 #define _GNU_SOURCE
 #include "eval/eval.h"
 
@@ -29,8 +30,8 @@ typedef struct evaluation {
    pare_span *spans;
    size_t n_spans;
    size_t slots_used; /* documents share batches; a window fills batches of its own */
-   span_sums *sums; /* [n_spans] */
-   double *kls;     /* [scored so far] */
+   span_sums *sums;   /* [n_spans] */
+   double *kls;       /* [scored so far] */
    size_t n_kls, kls_capacity;
    /* The batch being filled, and who its rows belong to. */
    uint32_t tokens[MAX_BATCH];
@@ -47,8 +48,9 @@ static void score_item(void *arg, int64_t row, int worker)
    (void)worker;
    evaluation *e = arg;
    int64_t vocab = e->model->vocab;
-   e->scores[row] = pare_score_row(e->logits + row * vocab, e->reference ? e->reference_logits + row * vocab : NULL,
-                                   vocab, e->row_target[row]);
+   e->scores[row] =
+      pare_score_row(e->logits + row * vocab, e->reference ? e->reference_logits + row * vocab : NULL, vocab,
+                     e->row_target[row]);
 }
 
 static pare_status add_scores(pare_ctx *ctx, evaluation *e)
@@ -80,7 +82,8 @@ static pare_status run_batch(pare_ctx *ctx, evaluation *e)
 }
 
 /* Adds one token; target < 0 when its prediction is not scored. */
-static pare_status feed(pare_ctx *ctx, evaluation *e, uint32_t token, int64_t position, size_t span, int64_t target)
+static pare_status feed(pare_ctx *ctx, evaluation *e, uint32_t token, int64_t position, size_t span,
+                        int64_t target)
 {
    const pare_session_options *limits = pare_session_limits(e->session);
    if (e->n_tokens == limits->tokens || e->n_rows == limits->rows) PARE_TRY(run_batch(ctx, e));
@@ -179,7 +182,9 @@ static void fill_comparison(evaluation *e, pare_eval_result *out)
 
 static void fill_result(evaluation *e, pare_eval_result *out)
 {
-   *out = (pare_eval_result){ .protocol = *e->protocol, .documents = e->corpus->lines, .windows = (int64_t)e->n_spans,
+   *out = (pare_eval_result){ .protocol = *e->protocol,
+                              .documents = e->corpus->lines,
+                              .windows = (int64_t)e->n_spans,
                               .scored = (int64_t)e->n_kls };
    for (size_t i = 0; i < e->n_spans; i++) out->tokens += e->spans[i].length;
    out->nll = estimate(e, offsetof(span_sums, nll));
@@ -194,15 +199,17 @@ static void fill_result(evaluation *e, pare_eval_result *out)
 static pare_status settle(pare_ctx *ctx, const pare_model *model, const pare_corpus *corpus, pare_protocol *p)
 {
    int64_t room = model->context - (p->bos ? 1 : 0);
-   if (p->bos && model->bos < 0) return pare_fail(ctx, PARE_USAGE, model->path, "bos: the model states no start token");
+   if (p->bos && model->bos < 0)
+      return pare_fail(ctx, PARE_USAGE, model->path, "bos: the model states no start token");
    if (p->window == 0) p->window = DEFAULT_WINDOW < room ? DEFAULT_WINDOW : room;
    if (p->window < 2 || p->window > room)
-      return pare_fail(ctx, PARE_USAGE, model->path, "window: %lld tokens, expected 2 to %lld", (long long)p->window,
-                       (long long)room);
+      return pare_fail(ctx, PARE_USAGE, model->path, "window: %lld tokens, expected 2 to %lld",
+                       (long long)p->window, (long long)room);
    if (p->stride == 0) p->stride = p->window;
    if (p->score_from < 0) p->score_from = corpus->lines ? 0 : p->window / 2;
    if (p->score_from > p->window - 2)
-      return pare_fail(ctx, PARE_USAGE, NULL, "score-from: %lld leaves nothing to score in a window of %lld tokens",
+      return pare_fail(ctx, PARE_USAGE, NULL,
+                       "score-from: %lld leaves nothing to score in a window of %lld tokens",
                        (long long)p->score_from, (long long)p->window);
    return PARE_OK;
 }
@@ -212,19 +219,20 @@ static pare_status check_corpus(pare_ctx *ctx, const evaluation *e)
    const pare_corpus *corpus = e->corpus;
    for (size_t i = 0; i < corpus->ids.size; i++)
       if (corpus->ids.data[i] >= (uint64_t)e->model->vocab)
-         return pare_fail(ctx, PARE_INPUT, corpus->path, "token %zu is %u, the model has %lld", i, corpus->ids.data[i],
-                          (long long)e->model->vocab);
+         return pare_fail(ctx, PARE_INPUT, corpus->path, "token %zu is %u, the model has %lld", i,
+                          corpus->ids.data[i], (long long)e->model->vocab);
    if (e->n_spans == 0)
-      return pare_fail(ctx, PARE_INPUT, corpus->path, "%zu tokens, too few for one window of %lld", corpus->ids.size,
-                       (long long)e->protocol->window);
+      return pare_fail(ctx, PARE_INPUT, corpus->path, "%zu tokens, too few for one window of %lld",
+                       corpus->ids.size, (long long)e->protocol->window);
    return PARE_OK;
 }
 
 static pare_status open_sessions(pare_ctx *ctx, evaluation *e, const pare_model *reference)
 {
    int64_t context = e->protocol->window + (e->protocol->bos ? 1 : 0);
-   pare_session_options options = { .slots = (int64_t)e->slots_used, .context = context, .tokens = MAX_BATCH,
-                                    .rows = MAX_BATCH / 2 };
+   pare_session_options options = {
+      .slots = (int64_t)e->slots_used, .context = context, .tokens = MAX_BATCH, .rows = MAX_BATCH / 2
+   };
    PARE_TRY(pare_session_create(ctx, e->model, &options, &e->session));
    return reference ? pare_session_create(ctx, reference, &options, &e->reference) : PARE_OK;
 }
@@ -242,8 +250,8 @@ static pare_status evaluate(pare_ctx *ctx, evaluation *e, const pare_model *refe
    return PARE_OK;
 }
 
-pare_status pare_eval(pare_ctx *ctx, const pare_model *model, const pare_model *reference, const pare_corpus *corpus,
-                      const pare_protocol *protocol, pare_eval_result *out)
+pare_status pare_eval(pare_ctx *ctx, const pare_model *model, const pare_model *reference,
+                      const pare_corpus *corpus, const pare_protocol *protocol, pare_eval_result *out)
 {
    pare_protocol settled = *protocol;
    if (reference && reference->vocab != model->vocab)

@@ -23,9 +23,13 @@ static int64_t choose_length(const pare_model *model)
 
 static pare_status open_writer(pare_ctx *ctx, const pare_model *model, writer *w)
 {
-   pare_sampler_options sampling = { .temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = (int64_t)ctx->seed };
+   pare_sampler_options sampling = {
+      .temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = (int64_t)ctx->seed
+   };
    w->length = choose_length(model);
-   pare_session_options options = { .slots = SEQUENCES, .context = w->length, .tokens = SEQUENCES, .rows = SEQUENCES };
+   pare_session_options options = {
+      .slots = SEQUENCES, .context = w->length, .tokens = SEQUENCES, .rows = SEQUENCES
+   };
    PARE_TRY(pare_session_create(ctx, model, &options, &w->session));
    return pare_sampler_create(ctx, &sampling, model->vocab, &w->sampler);
 }
@@ -35,7 +39,8 @@ static void choose_starts(const pare_model *model, uint64_t seed, writer *w)
    pare_rng rng;
    pare_rng_seed(&rng, seed);
    for (int i = 0; i < SEQUENCES; i++)
-      w->tokens[i][0] = (uint32_t)(model->bos >= 0 ? (uint64_t)model->bos : pare_rng_below(&rng, (uint64_t)model->vocab));
+      w->tokens[i][0] =
+         (uint32_t)(model->bos >= 0 ? (uint64_t)model->bos : pare_rng_below(&rng, (uint64_t)model->vocab));
 }
 
 static pare_status write_position(pare_ctx *ctx, const pare_model *model, writer *w, int64_t position)
@@ -51,8 +56,8 @@ static pare_status write_position(pare_ctx *ctx, const pare_model *model, writer
    const float *logits;
    PARE_TRY(pare_session_step(ctx, w->session, &batch, &logits));
    for (int i = 0; i < SEQUENCES; i++)
-      PARE_TRY(pare_sampler_next(ctx, w->sampler, logits + i * model->vocab, w->tokens[i], (size_t)position + 1,
-                                 &w->tokens[i][position + 1]));
+      PARE_TRY(pare_sampler_next(ctx, w->sampler, logits + i * model->vocab, w->tokens[i],
+                                 (size_t)position + 1, &w->tokens[i][position + 1]));
    pare_report_progress(ctx, "sample", "tokens", (double)position + 2, (double)w->length);
    return pare_check_stop(ctx);
 }

@@ -23,8 +23,10 @@ static pare_status cut_text(pare_ctx *ctx, size_t start, size_t end, const pare_
    return PARE_OK;
 }
 
-/* Every predicted token once: consecutive windows share the token at their seam, predicted by one and read by the next. */
-static pare_status cut_document(pare_ctx *ctx, size_t start, size_t end, const pare_protocol *p, span_list *list)
+/* Every predicted token once: consecutive windows share the token at their seam, predicted by one and read
+ * by the next. */
+static pare_status cut_document(pare_ctx *ctx, size_t start, size_t end, const pare_protocol *p,
+                                span_list *list)
 {
    for (size_t at = start; end - at >= 2;) {
       int64_t length = end - at < (size_t)p->window ? (int64_t)(end - at) : p->window;
@@ -34,8 +36,8 @@ static pare_status cut_document(pare_ctx *ctx, size_t start, size_t end, const p
    return PARE_OK;
 }
 
-pare_status pare_spans_make(pare_ctx *ctx, const pare_corpus *corpus, const pare_protocol *protocol, pare_span **out,
-                            size_t *count)
+pare_status pare_spans_make(pare_ctx *ctx, const pare_corpus *corpus, const pare_protocol *protocol,
+                            pare_span **out, size_t *count)
 {
    span_list list = { 0 };
    pare_status status = PARE_OK;
@@ -48,7 +50,8 @@ pare_status pare_spans_make(pare_ctx *ctx, const pare_corpus *corpus, const pare
       pare_free(ctx, list.items);
       return status;
    }
-   if (protocol->max_windows && list.count > (size_t)protocol->max_windows) list.count = (size_t)protocol->max_windows;
+   if (protocol->max_windows && list.count > (size_t)protocol->max_windows)
+      list.count = (size_t)protocol->max_windows;
    *out = list.items;
    *count = list.count;
    return PARE_OK;

@@ -174,6 +174,14 @@ static pare_status create(pare_ctx *ctx, pare_recipe **out)
    return recipe->arena ? PARE_OK : PARE_RESOURCE;
 }
 
+/* Failures so far name a JSON path alone; the user also wants to know in which file. */
+static void name_source(pare_error *error, const char *where)
+{
+   char path[sizeof error->where];
+   memcpy(path, error->where, sizeof path);
+   snprintf(error->where, sizeof error->where, "%.120s%s%.120s", where, *path ? ": " : "", path);
+}
+
 pare_status pare_recipe_parse(pare_ctx *ctx, const char *text, size_t size, const char *where,
                               pare_recipe **out)
 {
@@ -181,7 +189,10 @@ pare_status pare_recipe_parse(pare_ctx *ctx, const char *text, size_t size, cons
    pare_recipe *recipe = NULL;
    pare_status status = pare_json_parse(ctx, text, size, where, &root);
    if (status == PARE_OK) status = create(ctx, &recipe);
-   if (status == PARE_OK) status = read_root(ctx, root, recipe);
+   if (status == PARE_OK) {
+      status = read_root(ctx, root, recipe);
+      if (status == PARE_USAGE) name_source(&ctx->error, where);
+   }
    pare_json_free(root);
    if (status == PARE_OK) {
       *out = recipe;

@@ -24,12 +24,12 @@ extern const char *const pare_corpus_formats[];
 
 /* Zero-initialize to start an empty one. */
 typedef struct pare_corpus {
-   const char *path;             /* borrowed; NULL when it came from no file */
-   pare_ids ids;                 /* of all documents, one after another */
-   size_t *starts;               /* document d is ids.data[starts[d]] up to starts[d + 1]; never empty */
+   const char *path; /* borrowed; NULL when it came from no file */
+   pare_ids ids;     /* of all documents, one after another */
+   size_t *starts;   /* document d is ids.data[starts[d]] up to starts[d + 1]; never empty */
    size_t documents, starts_capacity;
-   bool lines; /* documents stand one a line: each is whole, rather than part of a running text */
-   uint64_t text_bytes;          /* bytes of the text that was tokenized; 0 when the file holds ids */
+   bool lines;          /* documents stand one a line: each is whole, rather than part of a running text */
+   uint64_t text_bytes; /* bytes of the text that was tokenized; 0 when the file holds ids */
    char sha256[PARE_SHA256_HEX]; /* of the file */
 } pare_corpus;
 

@@ -30,7 +30,7 @@ static pare_status read_number(pare_ctx *ctx, const place *where, const char **a
    for (; *at < end && **at >= '0' && **at <= '9'; ++*at)
       if (*id <= UINT32_MAX) *id = *id * 10 + (uint64_t)(**at - '0');
    if (*at > from && (*at == end || is_gap(**at))) return PARE_OK;
-   return not_a_digit(ctx, where, (uint8_t)**at);
+   return not_a_digit(ctx, where, (uint8_t) * *at);
 }
 
 pare_status pare_ids_parse(pare_ctx *ctx, const char *text, size_t size, const char *where, size_t line,

@@ -1,13 +1,13 @@
 /* regex_syntax: from Oniguruma's Ruby syntax to PCRE2's.
  *
  * Most of a pattern is the same in both. What differs is rewritten:
- * - \w \s \h \b and their kin, and POSIX brackets, become explicit Unicode sets, since the two disagree on them;
+ * - \w \s \h \b and their kin, and POSIX brackets, become explicit Unicode sets: the two disagree on them;
  * - scripts: \p{Han} means the Script property, which PCRE2 spells \p{sc:Han};
- * - character classes may nest and intersect: [a[bc]], [\p{L}&&[^\p{Han}]] become alternatives and lookaheads;
+ * - classes may nest and intersect: [a[bc]], [\p{L}&&[^\p{Han}]] become alternatives and lookaheads;
  * - {n,m}+ repeats the repeat (it is not possessive), {n}? makes it optional, {,m} counts from zero;
  * - (?m) lets the dot match newlines: (?s) in PCRE2.
- * What has no counterpart (callouts, absent groups, conditionals, control escapes) is refused. Source:
-XX
+ * What has no counterpart (callouts, absent groups, conditionals, control escapes) is refused.
+ * Source: Oniguruma 6.9, doc/RE. */
 #include <string.h>
 
 #include "text/regex_parts.h"

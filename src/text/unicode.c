@@ -26,6 +26,41 @@ enum {
    WORDS = LETTERS | MARKS | 1 << UTF8PROC_CATEGORY_NL | 1 << UTF8PROC_CATEGORY_ND | 1 << UTF8PROC_CATEGORY_PC
 };
 
+/* Code points whose being a mark changed after Unicode 9, which is what the package's normalization knows:
+ * nearly all were unassigned then. */
+static const uint32_t changed_marks[][2] = {
+   { 0x7fd, 0x7fd }, { 0x898, 0x89f }, { 0x8ca, 0x8d3 }, { 0x9fe, 0x9fe }, { 0xafa, 0xaff },
+   { 0xb55, 0xb55 }, { 0xc04, 0xc04 }, { 0xc3c, 0xc3c }, { 0xcf3, 0xcf3 }, { 0xd00, 0xd00 },
+   { 0xd3b, 0xd3c }, { 0xd81, 0xd81 }, { 0xeba, 0xeba }, { 0xece, 0xece }, { 0x1715, 0x1715 },
+   { 0x180f, 0x180f }, { 0x1abf, 0x1ace }, { 0x1cf2, 0x1cf3 }, { 0x1cf7, 0x1cf7 }, { 0x1df6, 0x1dfa },
+   { 0xa82c, 0xa82c }, { 0xa8ff, 0xa8ff }, { 0x10d24, 0x10d27 }, { 0x10eab, 0x10eac },
+   { 0x10efd, 0x10eff }, { 0x10f46, 0x10f50 }, { 0x10f82, 0x10f85 }, { 0x11070, 0x11070 },
+   { 0x11073, 0x11074 }, { 0x110c2, 0x110c2 }, { 0x11145, 0x11146 }, { 0x111c9, 0x111c9 },
+   { 0x111ce, 0x111cf }, { 0x11241, 0x11241 }, { 0x1133b, 0x1133b }, { 0x1145e, 0x1145e },
+   { 0x1182c, 0x1183a }, { 0x11930, 0x11935 }, { 0x11937, 0x11938 }, { 0x1193b, 0x1193e },
+   { 0x11940, 0x11940 }, { 0x11942, 0x11943 }, { 0x119d1, 0x119d7 }, { 0x119da, 0x119e0 },
+   { 0x119e4, 0x119e4 }, { 0x11a01, 0x11a0a }, { 0x11a33, 0x11a39 }, { 0x11a3b, 0x11a3e },
+   { 0x11a47, 0x11a47 }, { 0x11a51, 0x11a5b }, { 0x11a8a, 0x11a99 }, { 0x11d31, 0x11d36 },
+   { 0x11d3a, 0x11d3a }, { 0x11d3c, 0x11d3d }, { 0x11d3f, 0x11d45 }, { 0x11d47, 0x11d47 },
+   { 0x11d8a, 0x11d8e }, { 0x11d90, 0x11d91 }, { 0x11d93, 0x11d97 }, { 0x11ef3, 0x11ef6 },
+   { 0x11f00, 0x11f01 }, { 0x11f03, 0x11f03 }, { 0x11f34, 0x11f3a }, { 0x11f3e, 0x11f42 },
+   { 0x13440, 0x13440 }, { 0x13447, 0x13455 }, { 0x16f4f, 0x16f4f }, { 0x16f7f, 0x16f87 },
+   { 0x16fe4, 0x16fe4 }, { 0x16ff0, 0x16ff1 }, { 0x1cf00, 0x1cf2d }, { 0x1cf30, 0x1cf46 },
+   { 0x1e08f, 0x1e08f }, { 0x1e130, 0x1e136 }, { 0x1e2ae, 0x1e2ae }, { 0x1e2ec, 0x1e2ef },
+   { 0x1e4ec, 0x1e4ef },
+};
+
+static bool is_changed_mark(uint32_t c)
+{
+   size_t low = 0, high = sizeof changed_marks / sizeof *changed_marks;
+   while (low < high) {
+      size_t middle = (low + high) / 2;
+      if (c > changed_marks[middle][1]) low = middle + 1;
+      else high = middle;
+   }
+   return low < sizeof changed_marks / sizeof *changed_marks && c >= changed_marks[low][0];
+}
+
 bool pare_is_space(uint32_t c)
 {
    if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
@@ -59,7 +94,8 @@ bool pare_is_punctuation(uint32_t c)
 
 bool pare_is_mark(uint32_t c)
 {
-   return category_bit(c) & MARKS;
+   bool mark = category_bit(c) & MARKS;
+   return mark != (c >= 0x80 && is_changed_mark(c));
 }
 
 bool pare_is_nonspacing_mark(uint32_t c)
@@ -94,7 +130,8 @@ typedef struct points {
 
 static unsigned combining_class(int32_t c)
 {
-   return (unsigned)utf8proc_get_property(c)->combining_class;
+   unsigned class = (unsigned)utf8proc_get_property(c)->combining_class;
+   return class && is_changed_mark((uint32_t)c) ? 0 : class;
 }
 
 static pare_status decompose(pare_ctx *ctx, const char *text, size_t size, unsigned options, points *out)

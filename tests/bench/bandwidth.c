@@ -3,11 +3,11 @@
  *    bandwidth [MIB]            reads MIB (default 1024) of memory over and over: threads x streams, GB/s
  *    bandwidth read FILE ...    seconds and GB/s of reading the files, none of which is in the page cache
  *    bandwidth write FILE BYTES seconds and GB/s of writing that many bytes to a new file, and of its fsync
- *    bandwidth copy FROM TO BYTES   all of FROM read (cold) and BYTES written and synced, in turns of a megabyte
+ *    bandwidth copy FROM TO BYTES   all of FROM read (cold) and BYTES written and synced, in turns of 1 MiB
  *    bandwidth drop FILE ...    takes the files out of the page cache
  *
- * One stream walks the buffer from start to end, four interleaved streams walk its quarters side by side. GB are 1e9
- * bytes. Each line ends with the figure, so that scripts can take the last word. */
+ * One stream walks the buffer from start to end, four interleaved streams walk its quarters side by side. GB
+ * are 1e9 bytes. Each line ends with the figure, so that scripts can take the last word. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -78,7 +78,8 @@ static double memory_rate(const lanes *buffer, size_t lines, int threads, int st
       reader part[MAX_THREADS];
       double start = now();
       for (int i = 0; i < threads; i++) {
-         part[i] = (reader){ buffer + lines / (size_t)threads * (size_t)i, lines / (size_t)threads, streams, 0 };
+         part[i] =
+            (reader){ buffer + lines / (size_t)threads * (size_t)i, lines / (size_t)threads, streams, 0 };
          if (pthread_create(&thread[i], NULL, read_part, &part[i])) exit(4);
       }
       for (int i = 0; i < threads; i++) pthread_join(thread[i], NULL);
@@ -138,7 +139,8 @@ static int measure_read(int n, char **paths, char *part)
    double start = now();
    for (int i = 0; i < n; i++) total += read_all(paths[i], part);
    double seconds = now() - start;
-   printf("read %.3f GB cold at %.2f GB/s, seconds: %.3f\n", (double)total / 1e9, (double)total / 1e9 / seconds, seconds);
+   printf("read %.3f GB cold at %.2f GB/s, seconds: %.3f\n", (double)total / 1e9,
+          (double)total / 1e9 / seconds, seconds);
    return 0;
 }
 
@@ -149,15 +151,22 @@ static void put(int fd, const char *part, size_t size)
    exit(4);
 }
 
+static void put_all(int fd, const char *part, uint64_t size)
+{
+   for (; size > PART; size -= PART) put(fd, part, PART);
+   put(fd, part, (size_t)size);
+}
+
 static int measure_write(const char *path, uint64_t size, char *part)
 {
    int fd = open_or_die(path, O_WRONLY | O_CREAT | O_TRUNC);
    double start = now();
-   for (uint64_t at = 0; at < size; at += PART) put(fd, part, size - at < PART ? (size_t)(size - at) : PART);
+   put_all(fd, part, size);
    fsync(fd);
    double seconds = now() - start;
    close(fd);
-   printf("wrote %.3f GB at %.2f GB/s, seconds: %.3f\n", (double)size / 1e9, (double)size / 1e9 / seconds, seconds);
+   printf("wrote %.3f GB at %.2f GB/s, seconds: %.3f\n", (double)size / 1e9, (double)size / 1e9 / seconds,
+          seconds);
    return 0;
 }
 
@@ -175,13 +184,15 @@ static int measure_copy(const char *from, const char *to, uint64_t size, char *p
       taken += (uint64_t)got;
       uint64_t due = (uint64_t)((double)size * ((double)taken / (double)info.st_size));
       if (taken >= (uint64_t)info.st_size) due = size;
-      for (; made < due; made += due - made < PART ? due - made : PART) put(out, part, due - made < PART ? (size_t)(due - made) : PART);
+      put_all(out, part, due - made);
+      made = due;
    }
    fsync(out);
    double seconds = now() - start;
    close(in);
    close(out);
-   printf("read %.3f GB cold and wrote %.3f GB, seconds: %.3f\n", (double)taken / 1e9, (double)made / 1e9, seconds);
+   printf("read %.3f GB cold and wrote %.3f GB, seconds: %.3f\n", (double)taken / 1e9, (double)made / 1e9,
+          seconds);
    return 0;
 }
 
@@ -192,13 +203,15 @@ int main(int argc, char **argv)
    const char *what = argc > 1 ? argv[1] : "1024";
    if (!strcmp(what, "read") && argc > 2) return measure_read(argc - 2, argv + 2, part);
    if (!strcmp(what, "write") && argc == 4) return measure_write(argv[2], strtoull(argv[3], NULL, 10), part);
-   if (!strcmp(what, "copy") && argc == 5) return measure_copy(argv[2], argv[3], strtoull(argv[4], NULL, 10), part);
+   if (!strcmp(what, "copy") && argc == 5)
+      return measure_copy(argv[2], argv[3], strtoull(argv[4], NULL, 10), part);
    if (!strcmp(what, "drop")) {
       for (int i = 2; i < argc; i++) drop(argv[i]);
       return 0;
    }
    size_t mib = strtoull(what, NULL, 10);
    if (mib) return measure_memory(mib);
-   fprintf(stderr, "usage: bandwidth [MIB] | read FILE ... | write FILE BYTES | copy FROM TO BYTES | drop FILE ...\n");
+   fputs("usage: bandwidth [MIB] | read FILE ... | write FILE BYTES | copy FROM TO BYTES | drop FILE ...\n",
+         stderr);
    return 2;
 }

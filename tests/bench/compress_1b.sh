@@ -1,10 +1,12 @@
 #!/bin/bash
-# compress_1b.sh [PARE [RUNS]]: compresses a synthetic Llama of 1.1 billion parameters (bf16, 2.2 GB) to i8 and prints
+# compress_1b.sh [PARE [RUNS]]: compresses a synthetic Llama of 1.1 billion parameters (bf16, 2.2 GB) to i8
+# and prints
 #  - peak anonymous memory (RssAnon of /proc/PID/status, sampled every 20 ms; mapped files do not count),
-#  - wall time with a cold page cache, against reading the source and writing and syncing as many bytes as the artifact
-#    has, one after the other and in turns; medians of RUNS (default 3).
-# The model is made on the first run. TMPDIR (default /tmp) needs 5 GB; what is written there stays: $TMPDIR/pare-1b.
-# Needs a release build: meson setup build/release -Dbuildtype=release && meson compile -C build/release
+#  - wall time with a cold page cache, against reading the source and writing and syncing as many bytes as
+#    the artifact has, one after the other and in turns; medians of RUNS (default 3).
+# The model is made on the first run. TMPDIR (default /tmp) needs 5 GB; what is written there stays:
+# $TMPDIR/pare-1b. Needs a release build: meson setup build/release -Dbuildtype=release && meson compile -C
+# build/release
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pare=$(realpath "${1:-build/release/bin/pare}")
@@ -24,14 +26,19 @@ cold() {
    [ ! -w /proc/sys/vm/drop_caches ] || echo 3 > /proc/sys/vm/drop_caches 2>/dev/null || true
 }
 
-median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() {
+   sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# Anonymous memory of a process in kB; nothing once it ended.
+anonymous() { awk '/^RssAnon/ { print $2 }' "/proc/$1/status" 2>/dev/null || true; }
 
 # Prints the seconds, and leaves the peak in kB in $work/peak.
 compress() {
    local start=$EPOCHREALTIME pid peak=0 now
    "$pare" compress "$model" -o "$artifact" --type i8 --no-check --quiet > /dev/null &
    pid=$!
-   while [ -d /proc/$pid ] && now=$(awk '/^RssAnon/ { print $2 }' /proc/$pid/status 2>/dev/null) && [ -n "$now" ]; do
+   while now=$(anonymous $pid) && [ -n "$now" ]; do
       [ "$now" -le "$peak" ] || peak=$now
       sleep 0.02
    done
@@ -62,6 +69,7 @@ c=$(median < "$work/compress")
 r=$(median < "$work/separate")
 t=$(median < "$work/turns")
 echo "source $(stat -c %s "$source") bytes, artifact $bytes bytes, $(nproc) processors"
-awk "BEGIN { printf \"compress, median: %.2f s; reading and writing those bytes: %.2f s (in turns %.2f s)\n\", $c, $r, $t
+awk "BEGIN { printf \"compress, median: %.2f s; reading and writing those bytes: %.2f s (in turns %.2f s)\n\",
+      $c, $r, $t
    printf \"ratio: %.2f (against turns %.2f)\n\", $c / $r, $c / $t }"
 awk '$1 > max { max = $1 } END { printf "peak RssAnon: %.1f MB\n", max * 1024 / 1e6 }' "$work/peak"

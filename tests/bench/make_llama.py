@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A synthetic Llama as a Hugging Face directory, for measuring: `make_llama.py DIR [options]`.
 
-The defaults have 1.1 billion parameters (2.2 GB of bf16). Weights are random, |w| < 0.063, with a root mean square
-near 0.016; they are cut from one block of random bytes, so that two gigabytes take seconds. The same options give the
-same bytes. The tokenizer is byte-level BPE without merges: 256 bytes and names for the other ids.
+The defaults have 1.1 billion parameters (2.2 GB of bf16). Weights are random, |w| < 0.063, with a root mean
+square near 0.016; they are cut from one block of random bytes, so that two gigabytes take seconds. The same
+options give the same bytes. The tokenizer is byte-level BPE without merges: 256 bytes and names for the
+other ids.
 """
 import argparse
 import json
@@ -18,8 +19,8 @@ CHUNK = 1 << 22
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('dir')
-    for name, value in (('dim', 2048), ('layers', 22), ('ffn', 5632), ('heads', 32), ('kv-heads', 4), ('vocab', 32000),
-                        ('context', 2048), ('seed', 1)):
+    for name, value in (('dim', 2048), ('layers', 22), ('ffn', 5632), ('heads', 32), ('kv-heads', 4),
+                        ('vocab', 32000), ('context', 2048), ('seed', 1)):
         parser.add_argument('--' + name, type=int, default=value, metavar='N', help=f'default {value}')
     parser.add_argument('--tied', action='store_true', help='the head shares the embedding')
     parser.add_argument('--no-tokenizer', action='store_true')
@@ -47,8 +48,9 @@ def shapes(o):
 
 
 def random_block(rng):
-    """POOL bf16 numbers. The high byte is the sign and seven bits of the exponent, the low byte the rest: both are
-    random, the high one with the odds that a normal distribution of 0.02 gives each factor of four, but for its tail."""
+    """POOL bf16 numbers. The high byte is the sign and seven bits of the exponent, the low byte the rest:
+    both random, the high one with the odds that a normal distribution of 0.02 gives each factor of four, but
+    for its tail."""
     odds = ((0x3d, 1), (0x3c, 85), (0x3b, 32), (0x3a, 10))  # up to 2^-4, 2^-5, 2^-7, 2^-9
     half = b''.join(bytes([high]) * count for high, count in odds)
     table = half + bytes(high | 0x80 for high in half)
@@ -102,15 +104,16 @@ def tokenizer(o):
     return {'version': '1.0', 'truncation': None, 'padding': None, 'added_tokens': [], 'normalizer': None,
             'pre_tokenizer': bytelevel, 'post_processor': None, 'decoder': bytelevel,
             'model': {'type': 'BPE', 'dropout': None, 'unk_token': None, 'continuing_subword_prefix': None,
-                      'end_of_word_suffix': None, 'fuse_unk': False, 'byte_fallback': False, 'vocab': vocab, 'merges': []}}
+                      'end_of_word_suffix': None, 'fuse_unk': False, 'byte_fallback': False, 'vocab': vocab,
+                      'merges': []}}
 
 
 def config(o):
-    return {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'vocab_size': o.vocab, 'hidden_size': o.dim,
-            'intermediate_size': o.ffn, 'num_hidden_layers': o.layers, 'num_attention_heads': o.heads,
-            'num_key_value_heads': o.kv_heads, 'max_position_embeddings': o.context, 'hidden_act': 'silu',
-            'rms_norm_eps': 1e-5, 'rope_theta': 10000.0, 'tie_word_embeddings': o.tied, 'torch_dtype': 'bfloat16',
-            'bos_token_id': None, 'eos_token_id': None}
+    return {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'torch_dtype': 'bfloat16',
+            'vocab_size': o.vocab, 'hidden_size': o.dim, 'intermediate_size': o.ffn,
+            'num_hidden_layers': o.layers, 'num_attention_heads': o.heads, 'num_key_value_heads': o.kv_heads,
+            'max_position_embeddings': o.context, 'hidden_act': 'silu', 'rms_norm_eps': 1e-5,
+            'rope_theta': 10000.0, 'tie_word_embeddings': o.tied, 'bos_token_id': None, 'eos_token_id': None}
 
 
 def save(path, value):

@@ -1,8 +1,9 @@
 #!/bin/bash
-# quality.sh [PARE]: what i8 costs on real weights: perplexity, KL from f32 in nats, top-1 agreement, bytes; without and
-# with rotation, everything quantized, embedding and head too. Models and texts lie in ../shared (SHARED overrides); what
-# is not there is skipped. The protocols: tinystories and novels, the first 60 windows of 512 tokens, positions
-# 256..510; chemts, the first 4,000 lines of token ids, every predicted token.
+# quality.sh [PARE]: what i8 costs on real weights: perplexity, KL from f32 in nats, top-1 agreement, bytes;
+# without and with rotation, everything quantized, embedding and head too. Models and texts lie in ../shared
+# (SHARED overrides); what is not there is skipped. The protocols: tinystories and novels, the first 60
+# windows of 512 tokens, positions 256..510; chemts, the first 4,000 lines of token ids, every predicted
+# token.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pare=$(realpath "${1:-build/release/bin/pare}")
@@ -19,9 +20,11 @@ figures() {
 import json, os, sys
 doc, label, source = json.load(sys.stdin), sys.argv[1], sys.argv[2]
 m, size = doc["metrics"], os.path.getsize(sys.argv[3])
-kl = "%.6f +- %.6f | %.2f" % (m["kl"]["mean"], m["kl"]["stderr"], 100 * m["top1"]["value"]) if "kl" in m else " | "
-print("| %s | %.4f | %.5f | %s | %s | %.2f |" % (label, m["ppl"]["value"], m["nll"]["value"], kl, format(size, ","),
-      100 * size / os.path.getsize(source)))' "$@"
+kl = " | "
+if "kl" in m:
+    kl = "%.6f +- %.6f | %.2f" % (m["kl"]["mean"], m["kl"]["stderr"], 100 * m["top1"]["value"])
+print("| %s | %.4f | %.5f | %s | %s | %.2f |" % (label, m["ppl"]["value"], m["nll"]["value"], kl,
+      format(size, ","), 100 * size / os.path.getsize(source)))' "$@"
 }
 
 measure() { # MODEL DATA WINDOWS
@@ -31,7 +34,8 @@ measure() { # MODEL DATA WINDOWS
       return
    fi
    local weights=$model/model.safetensors
-   "$pare" eval "$model" --data "$data" --windows "$windows" --quiet --json | figures "$1 f32" "$weights" "$weights"
+   "$pare" eval "$model" --data "$data" --windows "$windows" --quiet --json |
+      figures "$1 f32" "$weights" "$weights"
    for way in plain rotated; do
       echo "${recipes[$way]}" > "$work/recipe.json"
       "$pare" compress "$model" -o "$work/x.pare" --recipe "$work/recipe.json" --no-check --quiet > /dev/null

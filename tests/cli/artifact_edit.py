@@ -1,6 +1,7 @@
 """An artifact's head, header and footer as Python values, and back: what tests damage, field by field.
 
-Written from formats/ARTIFACT.md: 64 bytes of head, aligned sections, the deflated JSON header, 64 bytes of footer.
+Written from formats/ARTIFACT.md: 64 bytes of head, aligned sections, the deflated JSON header, 64 bytes of
+footer.
 """
 import hashlib
 import json
@@ -66,15 +67,16 @@ def damaged_heads(art):
     yield 'appended', art.data + b'\0'
 
 
-# Values that no field of the header may take without notice; a list or an object fits some, and is left out there.
+# Values that no field of the header may take without notice; a list or an object fits some, and is left out
+# there.
 WRONG = [None, -1, 2**53, 1.5, '', 'x' * 2000, True, [], {}, [[]]]
 # Free text and facts that change nothing about how the weights are read.
-FREE = {'licence', 'base_model', 'config', 'generation_config', 'chat_template', 'provenance', 'arch', 'bos', 'add_bos',
-        'end', 'context'}
+FREE = {'licence', 'base_model', 'config', 'generation_config', 'chat_template', 'provenance', 'arch', 'bos',
+        'add_bos', 'end', 'context'}
 
 
 def damaged_headers(art):
-    """(name, must_fail, bytes): each member of the header, and of a section, taken out or given another value."""
+    """(name, must_fail, bytes): each member of header and section taken out or given another value."""
     for key in art.header:
         header = art.copy_header()
         del header[key]

@@ -10,7 +10,8 @@ PASSING, FAILING = 'kl.mean<=0.5', 'kl.mean<=1e-12'
 
 
 def compress(t, *options):
-    return t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--data', HELDOUT, '--quiet', *WINDOWS, *options)
+    return t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--data', HELDOUT, *WINDOWS,
+             '--quiet', *options)
 
 
 def gates_of(result):
@@ -48,12 +49,14 @@ def case_unknown(t):
     for gate in ('kl.men<=1', 'quality>=1'):
         compress(t, '--gate', gate).fails(2, gate.split('<')[0].split('>')[0])
         equal(compress(t, '--gate', gate, '--json').exits(2).document()['error']['code'], 'usage')
-        equal(compress(t, '--gate', gate, '--dry-run', '--json').exits(2).document()['error']['code'], 'usage')
+        doc = compress(t, '--gate', gate, '--dry-run', '--json').exits(2).document()
+        equal(doc['error']['code'], 'usage')
     t.nothing_left()
 
 
 def case_malformed(t):
-    for gate in ('', 'kl.mean', 'kl.mean<=', '<=1', 'kl.mean=1', 'kl.mean<=nan', 'kl.mean<=x', 'kl.mean<=1 2'):
+    for gate in ('', 'kl.mean', 'kl.mean<=', '<=1', 'kl.mean=1',
+                 'kl.mean<=nan', 'kl.mean<=x', 'kl.mean<=1 2'):
         compress(t, '--gate', gate).fails(2)
     t.nothing_left()
 
@@ -77,14 +80,15 @@ def case_not_a_number(t):
     ids = t('tokenize', fables(), '--file', HELDOUT, '--no-special').exits(0).out
     data = write(t.path('x.ids.txt'), ids)
     for relation in ('<=', '<', '>=', '>'):
-        result = t('eval', fables(), '--data', data, '--windows', '1', '--gate', f'bits_per_byte{relation}1', '--json').exits(1)
-        doc = result.document()
+        gate = f'bits_per_byte{relation}1'
+        result = t('eval', fables(), '--data', data, '--windows', '1', '--gate', gate, '--json')
+        doc = result.exits(1).document()
         equal(doc['status'], 'gate_failed')
         equal((doc['gates'][0]['value'], doc['gates'][0]['passed']), (None, False))
 
 
 def case_infinite(t):
-    """Finite weights, a perplexity past the range of a double: infinity passes no gate, and no document holds it."""
+    """Finite weights, a perplexity past the range of a double: it passes no gate, no document holds it."""
     model = t.copy_model(fables())
     path = os.path.join(model, 'model.safetensors')
     write(path, Tensors(read(path)).filled('model.norm.weight', 60000.0))

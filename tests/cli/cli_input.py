@@ -28,7 +28,7 @@ def case_safetensors(t):
 
 
 def case_safetensors_flipped_bits(t):
-    """Bits of the header turned over: refused or, where they name nothing that matters, accepted; never a crash."""
+    """Bits of the header turned over: refused or, where nothing depends on them, accepted; never a crash."""
     model = t.copy_model(tiny('llama'))
     path = os.path.join(model, 'model.safetensors')
     data = read(path)
@@ -68,8 +68,8 @@ def case_config_sizes(t):
     model = t.copy_model(tiny('llama'))
     path = os.path.join(model, 'config.json')
     config = read(path)
-    keys = ('hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads', 'num_key_value_heads',
-            'vocab_size', 'max_position_embeddings', 'head_dim')
+    keys = ('hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads',
+            'num_key_value_heads', 'vocab_size', 'max_position_embeddings', 'head_dim')
     for key in keys:
         for wrong in (0, -1, 2**31, 2**53, 1e300, 1.5, 'many', [], True):
             write(path, config)
@@ -120,21 +120,22 @@ def case_tokenizer(t):
 
 def case_recipes(t):
     path, model, out = t.path('recipe.json'), tiny('llama'), t.path('x.pare')
-    step = '{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rtn"%s}]}'
+    steps = '{"schema": "pare.recipe/1", "passes": [%s]}'
+    step, prune = steps % '{"pass": "quant_rtn"%s}', steps % '{"pass": "prune_magnitude", "sparsity": %s}'
     bad = {
         '': ('recipe.json',),
         '{': ('recipe.json',),
         '[]': ('recipe.json',),
         '{"schema": "pare.recipe/9", "passes": []}': ('pare.recipe/9',),
         '{"schema": "pare.recipe/1", "passes": [], "pases": []}': ('pases', 'passes'),
-        '{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rnt"}]}': ('passes[0]', 'quant_rnt', 'quant_rtn'),
-        '{"schema": "pare.recipe/1", "passes": [{}]}': ('passes[0]', 'pass'),
-        '{"schema": "pare.recipe/1", "passes": [7]}': ('passes[0]',),
+        steps % '{"pass": "quant_rnt"}': ('passes[0]', 'quant_rnt', 'quant_rtn'),
+        steps % '{}': ('passes[0]', 'pass'),
+        steps % '7': ('passes[0]',),
         step % ', "rotat": true': ('passes[0]', 'rotat'),
         step % ', "targets": "layers.*"': ('passes[0]', 'targets'),
         step % ', "targets": ["no.such.weight"]': ('passes[0]', 'no.such.weight'),
-        '{"schema": "pare.recipe/1", "passes": [{"pass": "prune_magnitude", "sparsity": 2}]}': ('sparsity', '2'),
-        '{"schema": "pare.recipe/1", "passes": [{"pass": "prune_magnitude", "sparsity": "x"}]}': ('sparsity',),
+        prune % '2': ('sparsity', '2'),
+        prune % '"x"': ('sparsity',),
     }
     for text, words in bad.items():
         write(path, text)
@@ -189,7 +190,8 @@ def case_artifact_graph(t):
     for n in range(len(lines)):
         write(bad, art.with_header(art.header | {'graph': '\n'.join(lines[:n] + lines[n + 1:])}))
         t('inspect', bad, '--json').exits(0, 3, 6).document()
-    for old, new in (('[', '[9999999999, '), ('32', '33'), ('i8', 'f32'), ('rms_norm', 'no_op'), ('linear', 'add')):
+    changes = (('[', '[9999999999, '), ('32', '33'), ('i8', 'f32'), ('rms_norm', 'no_op'), ('linear', 'add'))
+    for old, new in changes:
         write(bad, art.with_header(art.header | {'graph': graph.replace(old, new)}))
         refuse(t, (3, 6), 'inspect', bad)
 
@@ -205,7 +207,8 @@ def case_verify_finds_a_changed_byte(t):
 
 
 def case_other_files(t):
-    for name, data in (('empty', b''), ('text', b'hello\n'), ('gguf', b'GGUF\3\0\0\0' + bytes(64)), ('zero', bytes(4096))):
+    files = {'empty': b'', 'text': b'hello\n', 'gguf': b'GGUF\3\0\0\0' + bytes(64), 'zero': bytes(4096)}
+    for name, data in files.items():
         line = refuse(t, (3, 6), 'inspect', write(t.path(name), data))
         check(name in line and len(line) < LONG + len(t.folder), line)
     os.mkdir(t.path('folder'))

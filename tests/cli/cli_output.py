@@ -16,8 +16,8 @@ OLD = b'what was here before\n'
 def slow_model(t):
     """A model that takes long enough to compress to be stopped on the way: 100 MB."""
     path = t.path('slow')
-    subprocess.run([sys.executable, MAKE_MODEL, path, '--dim', '512', '--layers', '6', '--ffn', '1408', '--heads', '8',
-                    '--kv-heads', '4', '--vocab', '32000'], check=True, stdout=subprocess.DEVNULL)
+    shape = '--dim 512 --layers 6 --ffn 1408 --heads 8 --kv-heads 4 --vocab 32000'.split()
+    subprocess.run([sys.executable, MAKE_MODEL, path, *shape], check=True, stdout=subprocess.DEVNULL)
     return path
 
 
@@ -33,12 +33,13 @@ def wait_for_temporary(t, process):
 
 def stopped(t, number, code):
     model, out = slow_model(t), write(t.path('out.pare'), OLD)
+    command = ('compress', model, '-o', out, '--type', 'i8', '--no-check', '--json', '--threads', '1')
     for _ in range(3):
-        process = t.start('compress', model, '-o', out, '--type', 'i8', '--no-check', '--json', '--threads', '1')
+        process = t.start(*command)
         started = wait_for_temporary(t, process)
         process.send_signal(number)
-        result = clitool.Result(['compress'], None, *process.communicate(timeout=60))
-        result.err, result.code = result.err.decode(), process.returncode
+        stdout, stderr = process.communicate(timeout=60)
+        result = clitool.Result(command, process.returncode, stdout, stderr.decode())
         if started and result.code != 0:
             break
         write(out, OLD)
@@ -96,7 +97,8 @@ def case_disk_full_document(t):
 
 def case_two_writers(t):
     model = fables()
-    recipe = write(t.path('deflate.json'), '{"schema": "pare.recipe/1", "deflate": true, "passes": [{"pass": "quant_rtn"}]}')
+    recipe = write(t.path('deflate.json'),
+                   '{"schema": "pare.recipe/1", "deflate": true, "passes": [{"pass": "quant_rtn"}]}')
     ways = (['--type', 'i8'], ['--recipe', recipe])
     alone = []
     for n, way in enumerate(ways):
@@ -131,7 +133,7 @@ def case_output_is_a_folder(t):
 
 
 def case_output_onto_its_input(t):
-    """An artifact may be compressed onto itself: the input stays readable until the new file takes its name."""
+    """An artifact compressed onto itself: the input stays readable until the new file takes its name."""
     path = t.path('x.pare')
     recipe = write(t.path('r.json'), '{"schema": "pare.recipe/1", "passes": [{"pass": "opt_dce"}]}')
     t('compress', fables(), '-o', path, '--type', 'i8', '--no-check', '--quiet').exits(0)
@@ -141,7 +143,8 @@ def case_output_onto_its_input(t):
 
 def case_dry_run(t):
     for options in ((), ('--json',)):
-        result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--dry-run', *options).exits(0)
+        result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', '--dry-run', *options)
+        result.exits(0)
         t.nothing_left()
     result.document()
 

@@ -6,8 +6,8 @@ from clitool import HELDOUT, check, equal, fables, read, tiny, write
 
 WAYS = (('--threads', '1'), ('--threads', '2'), ('--threads', '7'), ('--cpu', 'scalar', '--threads', '1'),
         ('--cpu', 'native', '--threads', '2'))
-PRUNE = ('{"schema": "pare.recipe/1", "deflate": true, "passes": [{"pass": "prune_magnitude", "sparsity": 0.5}, '
-         '{"pass": "quant_rtn"}]}')
+PRUNE = ('{"schema": "pare.recipe/1", "deflate": true, "passes": ['
+         '{"pass": "prune_magnitude", "sparsity": 0.5}, {"pass": "quant_rtn"}]}')
 
 
 def case_artifacts(t):
@@ -34,7 +34,8 @@ def measured(doc):
 
 def case_metrics(t):
     artifact = t.compress(fables(), 'x.pare')
-    run = ('eval', artifact, '--against', fables(), '--data', HELDOUT, '--windows', '1', '--window', '48', '--json')
+    run = ('eval', artifact, '--against', fables(), '--data', HELDOUT, '--windows', '1', '--window', '48',
+           '--json')
     found = {measured(t(*run, *way).exits(0).document()) for way in WAYS}
     equal(len(found), 1, 'metrics that differ', found)
 

@@ -4,8 +4,8 @@ A test file defines functions `case_*(t)` and ends with `clitool.main(globals())
 
    cli_NAME.py PARE [CASE ...]
 
-each case runs in a folder of its own (t.path), and prints "ok", "SKIP reason" or "FAIL reason". Exits 1 when one
-failed, 77 when all were skipped.
+each case runs in a folder of its own (t.path), and prints "ok", "SKIP reason" or "FAIL reason". Exits 1
+when one failed, 77 when all were skipped.
 """
 import json
 import math
@@ -55,7 +55,8 @@ class Result:
         self.args, self.code, self.out, self.err = args, process_code, out, err
 
     def __str__(self):
-        return f'pare {" ".join(self.args)} -> {self.code}\n  stdout: {self.out[:600]!r}\n  stderr: {self.err[:900]!r}'
+        command = ' '.join(('pare', *self.args))
+        return f'{command} -> {self.code}\n  stdout: {self.out[:600]!r}\n  stderr: {self.err[:900]!r}'
 
     def exits(self, *codes):
         check(self.code in codes, f'expected exit code {" or ".join(map(str, codes))}:', self)

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Makes corpus/artifact anew: `make_artifacts.py PARE`.
 
-Three sound artifacts of tiny models, written by the given program, and the first with one field changed at a time. Only
-the head and the header matter to the reader, so the damaged ones stay small enough to commit: one file a field.
+Sound artifacts of tiny models, written by the given program; the smallest of them with one field of head,
+header, section table or footer changed at a time; and both kinds in the plain form that fuzz_artifact.c
+describes.
 """
+import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,21 +18,36 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'cli'))
 import artifact_edit  # noqa: E402  (found through the line above)
 
 CORPUS = os.path.join(HERE, 'corpus', 'artifact')
-SOUND = {'llama_i8': ('llama_odd_sizes', '{"pass": "quant_rtn"}', False),
-         'gpt2_deflated': ('gpt2', '{"pass": "quant_rtn"}', True),
-         'qwen3_float': ('qwen3', '{"pass": "opt_dce"}', True)}
-KEPT = ('-0', '-1', '-2', '-5', '-7')  # of the values a header field is given
+MAKE_LLAMA = os.path.join(os.path.dirname(HERE), 'bench', 'make_llama.py')
+SMALL = '--dim 32 --layers 1 --ffn 32 --heads 2 --kv-heads 1 --vocab 32 --context 64 --no-tokenizer'.split()
+QUANTIZE, FLOATS = '{"pass": "quant_rtn"}', '{"pass": "opt_dce"}'
 
 
 def compress(pare, model, step, deflate):
     with tempfile.TemporaryDirectory() as folder:
         recipe, out = os.path.join(folder, 'recipe.json'), os.path.join(folder, 'out.pare')
         with open(recipe, 'w', encoding='utf-8') as file:
-            file.write('{"schema": "pare.recipe/1", "deflate": %s, "passes": [%s]}' % (str(deflate).lower(), step))
-        subprocess.run([pare, 'compress', os.path.join(TINY, model), '-o', out, '--recipe', recipe, '--no-check',
-                        '--quiet'], check=True, cwd=folder)
+            file.write('{"schema": "pare.recipe/1", "deflate": %s, "passes": [%s]}' % (deflate, step))
+        subprocess.run([pare, 'compress', model, '-o', out, '--recipe', recipe, '--no-check', '--quiet'],
+                       check=True, cwd=folder, stdout=subprocess.DEVNULL)
         with open(out, 'rb') as file:
             return file.read()
+
+
+def sound_artifacts(pare):
+    with tempfile.TemporaryDirectory() as folder:
+        small = os.path.join(folder, 'small')
+        subprocess.run([sys.executable, MAKE_LLAMA, small, *SMALL], check=True, stdout=subprocess.DEVNULL)
+        yield 'small', compress(pare, small, QUANTIZE, 'false')
+        yield 'small_deflated', compress(pare, small, QUANTIZE, 'true')
+        yield 'small_floats', compress(pare, small, FLOATS, 'true')
+    yield 'gpt2', compress(pare, os.path.join(TINY, 'gpt2'), QUANTIZE, 'true')
+
+
+def plain(art):
+    """The form whose header needs no hash: size of the sections, the sections, the header's text."""
+    body = art.data[artifact_edit.HEAD:art.at]
+    return struct.pack('<I', len(body)) + body + json.dumps(art.header).encode()
 
 
 def save(name, data):
@@ -41,15 +59,16 @@ def main():
     os.makedirs(CORPUS, exist_ok=True)
     for name in os.listdir(CORPUS):
         os.unlink(os.path.join(CORPUS, name))
-    sound = {name: compress(os.path.abspath(sys.argv[1]), *what) for name, what in SOUND.items()}
+    sound = dict(sound_artifacts(os.path.abspath(sys.argv[1])))
     for name, data in sound.items():
         save(name, data)
-    art = artifact_edit.Artifact(sound['gpt2_deflated'])
+        save(name + '_plain', plain(artifact_edit.Artifact(data)))
+    art = artifact_edit.Artifact(sound['small'])
     for name, data in artifact_edit.damaged_heads(art):
         save('bad-' + name, data)
     for name, must_fail, data in artifact_edit.damaged_headers(art):
-        if must_fail or name.endswith(KEPT):
-            save('bad-' + name, data)
+        if must_fail:
+            save('bad-' + name, plain(artifact_edit.Artifact(data)))
 
 
 if __name__ == '__main__':

@@ -2,9 +2,10 @@
  *
  *    replay_json CORPUS_FOLDER [DAMAGED_COPIES]
  *
- * Each file goes in as it is and then, so that every build does a little fuzzing, in DAMAGED_COPIES copies with bits
- * turned over or the end cut off, the same ones in every run. The name of each file is printed before it is fed: the
- * last one names the input of a crash. Exits 77 (meson: skipped) when the folder has no file. */
+ * Each file goes in as it is and then, so that every build does a little fuzzing, in DAMAGED_COPIES copies
+ * with bits turned over or the end cut off, the same ones in every run. The name of each file is printed
+ * before it is fed: the last one names the input of a crash. Exits 77 (meson: skipped) when the folder has no
+ * file. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ static int read_input(const char *path, input *in)
    return fine;
 }
 
-/* Feeds exactly `size` bytes in a block of that size, so that a sanitizer sees the first byte read behind it. */
+/* Feeds exactly `size` bytes in a block of that size, so that a sanitizer sees the first byte read behind it.
+ * */
 static void feed(const uint8_t *bytes, size_t size)
 {
    uint8_t *copy = malloc(size ? size : 1);
@@ -72,7 +74,8 @@ static int replay_file(const char *folder, const char *name, long copies)
 {
    char path[4096];
    input in;
-   if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || !read_input(path, &in)) return 0;
+   if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || !read_input(path, &in))
+      return 0;
    printf("%s\n", path);
    fflush(stdout);
    feed(in.bytes, in.size);

@@ -1,5 +1,5 @@
-/* run_golden: passes against expected text. Every file <folder>/<pass>/<case>.txt holds steps of a recipe, a graph, and what
- * comes of it; every pass has a folder.
+/* run_golden: passes against expected text. Every file <folder>/<pass>/<case>.txt holds steps of a recipe, a
+ * graph, and what comes of it; every pass has a folder.
  *
  *    run_golden tests/golden            compares; the first difference of each file is shown
  *    run_golden --bless tests/golden    rewrites what comes of it; review the diff
@@ -37,11 +37,13 @@ static pare_status put_weights(pare_ctx *ctx, const pare_graph *graph, pare_str 
    return PARE_OK;
 }
 
-static pare_status put_result(pare_ctx *ctx, const pare_model *model, const pare_pipeline_report *report, pare_str *out)
+static pare_status put_result(pare_ctx *ctx, const pare_model *model, const pare_pipeline_report *report,
+                              pare_str *out)
 {
    PARE_TRY(pare_graph_print(ctx, model->graph, out));
    PARE_TRY(put_weights(ctx, model->graph, out));
-   for (size_t i = 0; i < report->n_passes; i++) PARE_TRY(pare_str_puts(ctx, out, report->passes[i].fallbacks));
+   for (size_t i = 0; i < report->n_passes; i++)
+      PARE_TRY(pare_str_puts(ctx, out, report->passes[i].fallbacks));
    return PARE_OK;
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Who may include whom: `layers.py ROOT` exits 1 and names each line that breaks a rule.
 
-The table below is the architecture; the text of src/README.md explains it. Also: no cycle of includes, no two source
-files of one name, no printing or exiting in a library, each third-party header in one place.
+The table below is the architecture; the text of src/README.md explains it. Also: no cycle of includes, no
+two source files of one name, no printing or exiting in a library, each third-party header in one place.
 """
 import os
 import re
@@ -27,7 +27,8 @@ MAY_INCLUDE = {
     'tests': ALL_SRC + ' passes formats bin examples',
     'examples': ALL_SRC + ' passes formats',
 }
-# Files of formats/ by the start of their names; a family includes only itself and format.*, which sees nothing of them.
+# Files of formats/ by the start of their names; a family includes only itself and format.*, which sees
+# nothing of them.
 FORMAT_FAMILIES = {'hf': 'hf', 'safetensors': 'hf', 'arch/': 'hf', 'pare': 'pare', 'format': None}
 # Third-party headers: the only files that may include them.
 OWNERS = {
@@ -39,7 +40,8 @@ OWNERS = {
     'cblas.h': r'src/ops/\w+\.c',
 }
 SHARED_BY_PASSES = ('passes/passes.h', 'passes/passes.def')
-LOUD = re.compile(r'\b(?:exit|_exit|quick_exit|abort|printf|vprintf|puts|putchar|perror)\s*\(|\b(?:stdout|stderr)\b')
+LOUD = re.compile(r'\b(?:exit|_exit|quick_exit|abort|printf|vprintf|puts|putchar|perror)\s*\('
+                  r'|\b(?:stdout|stderr)\b')
 MAY_BE_LOUD = ('bin', 'tests', 'examples')
 MAY_REPEAT = ('meson.build', 'README.md')
 SOURCES = ('.c', '.h', '.def', '.py', '.sh', '.md', 'meson.build')
@@ -55,7 +57,7 @@ def resolve(files, path, name):
     """The file that `#include "name"` in path means: from src/, from the top, or, in tests, beside it."""
     places = ['src/' + name, name]
     if module(path) in ('tests', 'examples'):
-        places.append(os.path.dirname(path) + '/' + name)
+        places.append(os.path.normpath(os.path.join(os.path.dirname(path), name)))
     return next((place for place in places if place in files), None)
 
 

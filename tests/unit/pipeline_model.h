@@ -11,7 +11,8 @@
 #include "pipeline/pipeline.h"
 #include "unit.h"
 
-/* A tied embedding, learned positions, a layer whose first product is narrow, a dead branch with a weight of its own. */
+/* A tied embedding, learned positions, a layer whose first product is narrow, a dead branch with a weight of
+ * its own. */
 #define PIPELINE_GRAPH                                                                                      \
    "graph \"tiny\" {\n"                                                                                     \
    "  input %tokens : i32[tokens]\n"                                                                        \
@@ -52,8 +53,8 @@ static inline void put_value(uint8_t *bytes, pare_encoding_kind kind, int64_t i,
 }
 
 /* pare_attach: values in [-1, 1) drawn from the weight's name; integer encodings get zeros. */
-static inline pare_status attach_random(pare_ctx *ctx, void *user, const char *name, int rank, const int64_t *dim,
-                                        pare_encoding encoding, pare_buffer **out)
+static inline pare_status attach_random(pare_ctx *ctx, void *user, const char *name, int rank,
+                                        const int64_t *dim, pare_encoding encoding, pare_buffer **out)
 {
    size_t size = 0;
    pare_rng rng;

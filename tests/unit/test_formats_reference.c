@@ -1,19 +1,22 @@
-/* Graphs of the readers against transformers: each directory of tests/reference/tiny holds a small random
- * model and, in expected.bin and expected.json, the logits that transformers computes in f32 (format:
- * tests/reference/vectors.py). The real models of ../shared are checked the same way, with
- * tests/reference/real, and skipped when absent. */
+/* Readers, reference evaluator and executor against transformers: each directory of tests/reference/tiny holds
+ * a small random model and, in expected.bin and expected.json, the logits that transformers computes in f32
+ * and its greedy continuation (format: tests/reference/vectors.py). The real models of ../shared are checked
+ * the same way, with tests/reference/real, and skipped when absent; so is the directory that
+ * tests/reference/smollm2.py makes, when PARE_SMOLLM2 names it. */
 #include <math.h>
 
 #include "formats/format.h"
 #include "formats_files.h"
 #include "ops/evaluate.h"
+#include "run/generate.h"
 
 enum { MAX_STATES = 64, MAX_PATH = 1024, MAX_TEXT = 1 << 26 };
 
 typedef struct expected {
    pare_buffer *bytes;
    int64_t ids, positions, vocab;
-   double range; /* of the logits */
+   int64_t prompt, greedy; /* the continuation of the first `prompt` ids */
+   double range;           /* of the logits */
 } expected;
 
 /* A path beside this source file. */
@@ -33,12 +36,14 @@ static expected read_expected(pare_ctx *ctx, const char *stem)
    ck_assert(pare_json_int(pare_json_get(about, "ids"), 1, 4096, &e.ids));
    ck_assert(pare_json_int(pare_json_get(about, "positions"), 1, e.ids, &e.positions));
    ck_assert(pare_json_int(pare_json_get(about, "vocab"), 1, 1 << 20, &e.vocab));
+   ck_assert(pare_json_int(pare_json_get(about, "prompt"), 1, e.ids, &e.prompt));
+   ck_assert(pare_json_int(pare_json_get(about, "greedy"), 1, 4096, &e.greedy));
    e.range = pare_json_number(pare_json_get(about, "logit_max"), 0) -
              pare_json_number(pare_json_get(about, "logit_min"), 0);
    pare_json_free(about);
    snprintf(path, sizeof path, "%s.bin", stem);
    assert_ok(ctx, pare_read_file(ctx, path, MAX_TEXT, &e.bytes));
-   ck_assert_uint_ge(pare_buffer_size(e.bytes), (size_t)(4 * e.ids + 4 * e.positions * e.vocab));
+   ck_assert_uint_ge(pare_buffer_size(e.bytes), (size_t)(4 * (e.ids + e.positions * e.vocab + e.greedy)));
    return e;
 }
 
@@ -72,6 +77,64 @@ static void evaluate(pare_ctx *ctx, const pare_graph *graph, const expected *e, 
    pare_free(ctx, lists);
 }
 
+/* The same by the executor, in one batch. */
+static void execute(pare_ctx *ctx, const pare_model *model, const expected *e, float *logits)
+{
+   pare_session_options options = { .slots = 1, .context = e->ids, .tokens = e->ids, .rows = e->positions };
+   pare_session *session;
+   const float *found;
+   int32_t *lists = pare_alloc_array(ctx, (size_t)(3 * e->ids), sizeof *lists);
+   uint32_t *tokens = pare_alloc_array(ctx, (size_t)e->ids, sizeof *tokens);
+   int32_t *slots = lists, *positions = lists + e->ids, *rows = positions + e->ids;
+   memcpy(tokens, pare_buffer_data(e->bytes), (size_t)e->ids * 4);
+   for (int64_t i = 0; i < e->ids; i++) positions[i] = (int32_t)i;
+   for (int64_t i = 0; i < e->positions; i++) rows[i] = (int32_t)(e->ids - e->positions + i);
+   assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
+   pare_batch batch = { e->ids, tokens, positions, slots, e->positions, rows };
+   assert_ok(ctx, pare_session_step(ctx, session, &batch, &found));
+   memcpy(logits, found, (size_t)(e->positions * e->vocab) * sizeof *logits);
+   pare_session_destroy(ctx, session);
+   pare_free(ctx, tokens);
+   pare_free(ctx, lists);
+}
+
+typedef struct continuation {
+   const expected *e;
+   int64_t made;
+} continuation;
+
+static pare_status check_token(pare_ctx *ctx, void *user, uint32_t token)
+{
+   (void)ctx;
+   continuation *c = user;
+   uint32_t want;
+   const uint8_t *greedy = pare_buffer_data(c->e->bytes) + 4 * (c->e->ids + c->e->positions * c->e->vocab);
+   memcpy(&want, greedy + 4 * c->made, 4);
+   ck_assert_msg(token == want, "greedy token %lld is %u, transformers has %u", (long long)c->made, token, want);
+   c->made++;
+   return PARE_OK;
+}
+
+static void check_greedy(pare_ctx *ctx, const pare_model *model, const expected *e)
+{
+   pare_session_options options = { .slots = 1, .context = e->prompt + e->greedy };
+   pare_sampler_options greedy = { .temperature = 0, .top_p = 1, .repeat_penalty = 1 };
+   continuation made = { e, 0 };
+   pare_generate_options generate = { e->greedy, true, check_token, &made };
+   pare_generate_result result;
+   pare_session *session;
+   pare_sampler *sampler;
+   uint32_t *prompt = pare_alloc_array(ctx, (size_t)e->prompt, sizeof *prompt);
+   memcpy(prompt, pare_buffer_data(e->bytes), (size_t)e->prompt * 4);
+   assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
+   assert_ok(ctx, pare_sampler_create(ctx, &greedy, model->vocab, &sampler));
+   assert_ok(ctx, pare_generate(ctx, model, session, sampler, prompt, (size_t)e->prompt, &generate, &result));
+   ck_assert_int_eq(made.made, e->greedy);
+   pare_sampler_destroy(ctx, sampler);
+   pare_session_destroy(ctx, session);
+   pare_free(ctx, prompt);
+}
+
 static double worst_difference(const expected *e, const float *logits)
 {
    double worst = 0;
@@ -100,9 +163,15 @@ static void compare(const char *dir, const char *stem)
    ck_assert_int_eq(model->vocab, e.vocab);
    float *logits = pare_alloc_array(&ctx, (size_t)(e.positions * e.vocab), sizeof *logits);
    evaluate(&ctx, model->graph, &e, logits);
-   double worst = worst_difference(&e, logits);
-   ck_assert_msg(worst < 1e-5 * e.range, "%s: differs by %g of the logit range", dir, worst / e.range);
-   printf("%-60s %.1e of the range\n", stem, worst / e.range);
+   double reference = worst_difference(&e, logits) / e.range;
+   ck_assert_msg(reference < 1e-5, "%s: the evaluator differs by %g of the logit range", dir, reference);
+   execute(&ctx, model, &e, logits);
+   double executor = worst_difference(&e, logits) / e.range;
+   ck_assert_msg(executor < 1e-5, "%s: the executor differs by %g of the logit range", dir, executor);
+   check_greedy(&ctx, model, &e);
+   const char *name = strrchr(dir, '/');
+   printf("%-28s evaluator %.1e, executor %.1e of the logit range; %lld greedy tokens equal\n",
+          name ? name + 1 : dir, reference, executor, (long long)e.greedy);
    pare_free(&ctx, logits);
    pare_buffer_unref(&ctx, e.bytes);
    pare_model_destroy(&ctx, model);
@@ -139,6 +208,11 @@ START_TEST(real_models)
       if (access(dir, R_OK) == 0) compare(dir, stem);
       else printf("SKIP: no %s\n", dir);
    }
+   char stem[MAX_PATH];
+   const char *smollm2 = getenv("PARE_SMOLLM2");
+   here(stem, "../reference/real/smollm2");
+   if (smollm2) compare(smollm2, stem);
+   else printf("SKIP: PARE_SMOLLM2 does not name the directory made by tests/reference/smollm2.py\n");
 }
 END_TEST
 

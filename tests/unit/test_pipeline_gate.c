@@ -39,8 +39,8 @@ END_TEST
 
 START_TEST(refuses)
 {
-   const char *const bad[] = { "", "<=1", "kl", "kl=1", "kl==1", "kl<", "kl<=nan", "kl<=inf", "kl<=1x", "kl<=1 2",
-                               "kl!<1", "kl<=1e999" };
+   const char *const bad[] = { "",        "<=1",     "kl",     "kl=1",    "kl==1", "kl<",
+                               "kl<=nan", "kl<=inf", "kl<=1x", "kl<=1 2", "kl!<1", "kl<=1e999" };
    pare_ctx ctx;
    pare_gate gate;
    pare_ctx_init(&ctx);
@@ -83,8 +83,14 @@ END_TEST
 /* Quantiles: NIST handbook, table 1.3.6.7.1, and R's qnorm. */
 START_TEST(bounds_are_one_sided_normal)
 {
-   const double table[][2] = { { 0.5, 0 },          { 0.6, 0.2533471 },  { 0.9, 1.2815516 },    { 0.95, 1.6448536 },
-                               { 0.975, 1.9599640 }, { 0.99, 2.3263479 }, { 0.9999, 3.7190165 }, { 0.05, -1.6448536 },
+   const double table[][2] = { { 0.5, 0 },
+                               { 0.6, 0.2533471 },
+                               { 0.9, 1.2815516 },
+                               { 0.95, 1.6448536 },
+                               { 0.975, 1.9599640 },
+                               { 0.99, 2.3263479 },
+                               { 0.9999, 3.7190165 },
+                               { 0.05, -1.6448536 },
                                { 1 - 1e-9, 5.9978070 } };
    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
       ck_assert_double_eq_tol(judged("kl.mean<=1", 10, 1, table[i][0]).bound, 10 + table[i][1], 2e-6);
@@ -104,11 +110,13 @@ START_TEST(prints_one_object)
    pare_ctx_init(&ctx);
    pare_json_begin(&writer, &ctx, &text, false);
    pare_gate_print(&gate, &writer);
-   ck_assert_str_eq(text.data, "{\"gate\":\"kl.mean<=1\",\"metric\":\"kl.mean\",\"value\":null,\"bound\":null,"
-                               "\"limit\":1,\"passed\":false}");
+   ck_assert_str_eq(text.data,
+                    "{\"gate\":\"kl.mean<=1\",\"metric\":\"kl.mean\",\"value\":null,\"bound\":null,"
+                    "\"limit\":1,\"passed\":false}");
    pare_str_finish(&ctx, &text);
    pare_ctx_finish(&ctx);
 }
 END_TEST
 
-UNIT_MAIN("pipeline_gate", parses, refuses, knows_metrics, judges, bounds_are_one_sided_normal, prints_one_object)
+UNIT_MAIN("pipeline_gate", parses, refuses, knows_metrics, judges, bounds_are_one_sided_normal,
+          prints_one_object)

@@ -18,8 +18,11 @@ START_TEST(reads_steps_and_defaults)
    pare_ctx ctx;
    pare_recipe *recipe;
    pare_ctx_init(&ctx);
-   assert_ok(&ctx, parse(&ctx, STEPS("{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5, \"targets\": [\"a*\", \"b\"],"
-                                     "\"skip\": \"c\"}, {\"pass\": \"quant_rtn\"}, {\"pass\": \"opt_dce\"}"), &recipe));
+   assert_ok(&ctx,
+             parse(&ctx,
+                   STEPS("{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5, \"targets\": [\"a*\", \"b\"],"
+                         "\"skip\": \"c\"}, {\"pass\": \"quant_rtn\"}, {\"pass\": \"opt_dce\"}"),
+                   &recipe));
    ck_assert_int_eq(recipe->n_steps, 3);
    ck_assert(!recipe->deflate);
    const pare_recipe_step *steps = recipe->steps;
@@ -54,15 +57,19 @@ START_TEST(refuses_with_the_path)
       { STEPS("{\"pass\": \"quant_rtm\"}"), "passes[0].pass", "did you mean \"quant_rtn\"?" },
       { STEPS("{\"pass\": \"opt_dce\"}, {\"pass\": \"quant_rtn\", \"rotat\": \"on\"}"), "passes[1].rotat",
         "did you mean \"rotate\"?" },
-      { STEPS("{\"pass\": \"quant_rtn\", \"target\": \"x\"}"), "passes[0].target", "did you mean \"targets\"?" },
-      { STEPS("{\"pass\": \"quant_rtn\", \"rotate\": true}"), "passes[0].rotate", "expected one of auto, on, off" },
+      { STEPS("{\"pass\": \"quant_rtn\", \"target\": \"x\"}"), "passes[0].target",
+        "did you mean \"targets\"?" },
+      { STEPS("{\"pass\": \"quant_rtn\", \"rotate\": true}"), "passes[0].rotate",
+        "expected one of auto, on, off" },
       { STEPS("{\"pass\": \"opt_dce\", \"targets\": \"*\"}"), "passes[0].targets", "unknown key" },
       { STEPS("{\"pass\": \"prune_magnitude\", \"sparsity\": 1}"), "passes[0].sparsity", "[0, 0.99]" },
       { STEPS("{\"pass\": \"prune_magnitude\"}"), "passes[0]", "prunes nothing" },
       { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"4:2\"}"), "passes[0]", "expected N:M" },
       { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4x\"}"), "passes[0]", "expected N:M" },
-      { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\", \"sparsity\": 0.5}"), "passes[0]", "only one" },
-      { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\", \"block\": 2}"), "passes[0]", "neither" },
+      { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\", \"sparsity\": 0.5}"), "passes[0]",
+        "only one" },
+      { STEPS("{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\", \"block\": 2}"), "passes[0]",
+        "neither" },
    };
    pare_ctx ctx;
    pare_recipe *recipe;
@@ -70,7 +77,9 @@ START_TEST(refuses_with_the_path)
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       pare_status status = parse(&ctx, cases[i].text, &recipe);
       ck_assert_msg(status == (i == 0 ? PARE_INPUT : PARE_USAGE), "%s: %d", cases[i].text, status);
-      if (i) ck_assert_str_eq(ctx.error.where, cases[i].where);
+      char where[300];
+      snprintf(where, sizeof where, "test.json%s%s", *cases[i].where ? ": " : "", cases[i].where);
+      if (i) ck_assert_str_eq(ctx.error.where, where);
       ck_assert_msg(strstr(ctx.error.message, cases[i].message) != NULL, "%s", ctx.error.message);
       pare_ctx_clear(&ctx);
    }
@@ -104,7 +113,8 @@ START_TEST(prints_what_parses_back)
       pare_recipe_destroy(&ctx, second);
    }
    pare_recipe *recipe;
-   assert_fails(&ctx, pare_recipe_for_type(&ctx, "i9", &recipe), PARE_USAGE, "expected one of i8, f16, bf16, f32");
+   assert_fails(&ctx, pare_recipe_for_type(&ctx, "i9", &recipe), PARE_USAGE,
+                "expected one of i8, f16, bf16, f32");
    pare_ctx_finish(&ctx);
 }
 END_TEST

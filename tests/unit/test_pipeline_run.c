@@ -80,13 +80,16 @@ START_TEST(refuses_before_compute)
    const struct {
       const char *steps, *where, *message;
    } cases[] = {
-      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\"}", "passes[1]", "needs linear layers with float weights" },
-      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}", "passes[1]", "needs linear" },
-      { "{\"pass\": \"quant_rtn\", \"targets\": [\"layers.*\", \"layer.*\"]}", "passes[0].targets[1]", "matches no" },
+      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\"}", "passes[1]",
+        "needs linear layers with float weights" },
+      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}", "passes[1]",
+        "needs linear" },
+      { "{\"pass\": \"quant_rtn\", \"targets\": [\"layers.*\", \"layer.*\"]}", "passes[0].targets[1]",
+        "matches no" },
       { "{\"pass\": \"quant_rtn\", \"targets\": \"layers.0.norm\"}", "passes[0].targets", "names nothing" },
       { "{\"pass\": \"quant_rtn\", \"targets\": []}", "passes[0].targets", "names nothing" },
-      { "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\", \"rotate\": \"on\"}", "passes[1]",
-        "would lose the zeros" },
+      { "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\", \"rotate\": \"on\"}",
+        "passes[1]", "would lose the zeros" },
    };
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       fixture f;
@@ -112,7 +115,9 @@ END_TEST
 
 START_TEST(estimates_what_it_then_does)
 {
-   const char *steps = "{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\"}, {\"pass\": \"quant_rtn\"}, {\"pass\": \"opt_dce\"}";
+   const char *steps =
+      "{\"pass\": \"prune_magnitude\", \"pattern\": \"2:4\"}, {\"pass\": \"quant_rtn\"}, "
+      "{\"pass\": \"opt_dce\"}";
    fixture f;
    pare_recipe *recipe;
    pare_pipeline_estimate estimate;
@@ -142,7 +147,9 @@ START_TEST(prints_and_stops)
    fixture f;
    pare_pipeline_report *report;
    pare_str names = { 0 };
-   pare_pipeline_options options = { .print_after = "all", .stop_after = "quant_kv", .print = keep_name, .user = &names };
+   pare_pipeline_options options = {
+      .print_after = "all", .stop_after = "quant_kv", .print = keep_name, .user = &names
+   };
    fixture_init(&f);
    assert_ok(&f.ctx, run_with(&f, steps, &options, &report));
    ck_assert_int_eq(report->n_passes, 2);
@@ -162,8 +169,10 @@ START_TEST(skips_what_has_nothing_to_do)
    fixture f;
    pare_pipeline_report *report;
    fixture_init(&f);
-   assert_ok(&f.ctx, run(&f, "{\"pass\": \"opt_dce\"}, {\"pass\": \"opt_dce\"}, {\"pass\": \"quant_kv\", \"type\": \"f32\"}",
-                         &report));
+   assert_ok(
+      &f.ctx,
+      run(&f, "{\"pass\": \"opt_dce\"}, {\"pass\": \"opt_dce\"}, {\"pass\": \"quant_kv\", \"type\": \"f32\"}",
+          &report));
    ck_assert(!report->passes[0].skipped && report->passes[1].skipped && report->passes[2].skipped);
    pare_pipeline_report_destroy(&f.ctx, report);
    fixture_finish(&f);
@@ -219,12 +228,16 @@ static pare_status revive_zeros(pare_ctx *ctx, pare_pass_run *r)
 static pare_status run_liar(fixture *f, pare_status (*lie)(pare_ctx *, pare_pass_run *))
 {
    static const pare_field none[] = { PARE_FIELDS_END };
-   const pare_pass liar = { .name = "liar", .help = "", .fields = none, .options_size = 1, .plan = plan_nothing, .run = lie };
+   const pare_pass liar = {
+      .name = "liar", .help = "", .fields = none, .options_size = 1, .plan = plan_nothing, .run = lie
+   };
    const pare_pipeline_options options = { 0 };
    pare_pipeline_report *report;
    pare_recipe *recipe;
-   assert_ok(&f->ctx, recipe_from_steps(&f->ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"opt_dce\"}",
-                                        &recipe));
+   assert_ok(&f->ctx,
+             recipe_from_steps(&f->ctx,
+                               "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"opt_dce\"}",
+                               &recipe));
    recipe->steps[1].pass = &liar;
    pare_status status = pare_pipeline_run(&f->ctx, recipe, f->model, &options, &report);
    pare_recipe_destroy(&f->ctx, recipe);
@@ -250,9 +263,11 @@ END_TEST
 /* Results that a later pass replaces do not stay in the artifact's file. */
 START_TEST(replaced_results_go_elsewhere)
 {
-   const char *text = "graph \"g\" {\n  input %tokens : i32[tokens]\n  weight \"e\" [400, 256] f32\n  weight \"w\" [512, 256] f32\n"
-                      "  %0 = embed \"embed\" (%tokens) [\"e\"] : f32[tokens, 256]\n"
-                      "  %1 = linear \"layers.0\" (%0) [\"w\"] : f32[tokens, 512]\n  output %1\n}\n";
+   const char *text =
+      "graph \"g\" {\n  input %tokens : i32[tokens]\n  weight \"e\" [400, 256] f32\n"
+      "  weight \"w\" [512, 256] f32\n"
+      "  %0 = embed \"embed\" (%tokens) [\"e\"] : f32[tokens, 256]\n"
+      "  %1 = linear \"layers.0\" (%0) [\"w\"] : f32[tokens, 512]\n  output %1\n}\n";
    pare_ctx ctx;
    pare_model *model;
    pare_recipe *recipe;
@@ -260,7 +275,9 @@ START_TEST(replaced_results_go_elsewhere)
    pare_pipeline_options options = { 0 };
    pare_ctx_init(&ctx);
    assert_ok(&ctx, model_from_text(&ctx, text, &model));
-   assert_ok(&ctx, recipe_from_steps(&ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\"}", &recipe));
+   assert_ok(&ctx, recipe_from_steps(
+                      &ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\"}",
+                      &recipe));
    assert_ok(&ctx, pare_outfile_scratch(&ctx, NULL, &options.scratch));
    assert_ok(&ctx, pare_pipeline_run(&ctx, recipe, model, &options, &report));
    for (size_t i = 0; i < model->graph->n_weights; i++)
@@ -289,8 +306,9 @@ END_TEST
 
 START_TEST(survives_every_failing_allocation)
 {
-   const char *steps = "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5, \"scope\": \"global\"}, {\"pass\": \"quant_rtn\"},"
-                       "{\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}";
+   const char *steps =
+      "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5, \"scope\": \"global\"}, {\"pass\": \"quant_rtn\"},"
+      "{\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}";
    for (long fail_at = 1;; fail_at++) {
       fixture f;
       pare_recipe *recipe;
@@ -310,6 +328,6 @@ START_TEST(survives_every_failing_allocation)
 }
 END_TEST
 
-UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, estimates_what_it_then_does, prints_and_stops,
-          skips_what_has_nothing_to_do, catches_lies, replaced_results_go_elsewhere, stops_when_told,
-          survives_every_failing_allocation)
+UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, estimates_what_it_then_does,
+          prints_and_stops, skips_what_has_nothing_to_do, catches_lies, replaced_results_go_elsewhere,
+          stops_when_told, survives_every_failing_allocation)

@@ -39,7 +39,8 @@ static float random_value(pare_rng *rng)
 }
 
 /* A weight [n, k] with values of its own; k == 0: rank 1. */
-static void fixture_init(fixture *f, int64_t n, int64_t k, pare_encoding_kind kind, bool transposed, int threads)
+static void fixture_init(fixture *f, int64_t n, int64_t k, pare_encoding_kind kind, bool transposed,
+                         int threads)
 {
    int rank = k ? 2 : 1;
    int64_t width = k ? k : 1, dim[2] = { n, width };
@@ -83,8 +84,9 @@ START_TEST(reads_every_float_encoding)
       int64_t n, k;
       pare_encoding_kind kind;
       bool transposed;
-   } cases[] = { { 5, 7, PARE_ENC_F32, false },   { 33, 40, PARE_ENC_F16, false },  { 16, 9, PARE_ENC_BF16, false },
-                 { 70, 31, PARE_ENC_F32, true },  { 130, 5, PARE_ENC_F16, true },   { 37, 0, PARE_ENC_F32, false },
+   } cases[] = { { 5, 7, PARE_ENC_F32, false },      { 33, 40, PARE_ENC_F16, false },
+                 { 16, 9, PARE_ENC_BF16, false },    { 70, 31, PARE_ENC_F32, true },
+                 { 130, 5, PARE_ENC_F16, true },     { 37, 0, PARE_ENC_F32, false },
                  { 700, 500, PARE_ENC_BF16, false }, { 513, 520, PARE_ENC_F32, true } };
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       fixture f;
@@ -222,13 +224,15 @@ START_TEST(names_the_first_bad_value)
    poke(&f, 39 * 64 + 3, -INFINITY);
    assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 64, NULL, &error), PARE_INPUT,
                 "element 1283 (row 20, column 3) is NaN");
-   assert_fails(&f.ctx, pare_weight_edit(&f.ctx, f.weight, PARE_ENC_F16, NULL, NULL, NULL, &error), PARE_INPUT,
-                "is NaN");
+   assert_fails(&f.ctx, pare_weight_edit(&f.ctx, f.weight, PARE_ENC_F16, NULL, NULL, NULL, &error),
+                PARE_INPUT, "is NaN");
    poke(&f, 20 * 64 + 3, 0);
-   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INPUT, "(row 39, column 3) is -Inf");
+   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INPUT,
+                "(row 39, column 3) is -Inf");
    poke(&f, 39 * 64 + 3, 0);
    for (int i = 0; i < 64; i++) poke(&f, 64 + i, 3e38f);
-   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 64, NULL, &error), PARE_INPUT, "overflow in the rotation");
+   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 64, NULL, &error), PARE_INPUT,
+                "overflow in the rotation");
    ck_assert_int_eq(f.weight->encoding.kind, PARE_ENC_F32);
    fixture_finish(&f);
 }
@@ -241,10 +245,12 @@ START_TEST(refuses_what_does_not_fit)
    fixture_init(&f, 2, 48, PARE_ENC_F32, false, 1);
    assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 32, NULL, &error), PARE_INTERNAL, "rotation 32");
    assert_ok(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error));
-   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INTERNAL, "cannot be encoded");
+   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INTERNAL,
+                "cannot be encoded");
    fixture_finish(&f);
    fixture_init(&f, 9, 0, PARE_ENC_F32, false, 1);
-   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INTERNAL, "cannot be encoded");
+   assert_fails(&f.ctx, pare_encode_i8(&f.ctx, f.weight, 0, NULL, &error), PARE_INTERNAL,
+                "cannot be encoded");
    fixture_finish(&f);
 }
 END_TEST
@@ -379,5 +385,6 @@ START_TEST(survives_every_failing_allocation)
 END_TEST
 
 UNIT_MAIN("quant_io", reads_every_float_encoding, encodes_i8_as_specified, rotation_comes_back,
-          encoding_is_deterministic, names_the_first_bad_value, refuses_what_does_not_fit, edits_keep_their_encoding,
-          casts_round_and_report_overflow, measures, streams_a_mapped_file, survives_every_failing_allocation)
+          encoding_is_deterministic, names_the_first_bad_value, refuses_what_does_not_fit,
+          edits_keep_their_encoding, casts_round_and_report_overflow, measures, streams_a_mapped_file,
+          survives_every_failing_allocation)

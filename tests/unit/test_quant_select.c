@@ -35,8 +35,8 @@ static void add_weight(fixture *f, int64_t n, int64_t k, pare_encoding_kind kind
       if (kind == PARE_ENC_F32) memcpy(pare_buffer_edit(data) + 4 * i, &value, 4);
       else memcpy(pare_buffer_edit(data) + 2 * i, &half, 2);
    }
-   assert_ok(&f->ctx, pare_graph_add_weight(&f->ctx, f->graph, names[f->n], 2, (int64_t[]){ n, k }, encoding, data,
-                                            &f->weights[f->n]));
+   assert_ok(&f->ctx, pare_graph_add_weight(&f->ctx, f->graph, names[f->n], 2, (int64_t[]){ n, k }, encoding,
+                                            data, &f->weights[f->n]));
    f->n++;
    pare_buffer_unref(&f->ctx, data);
 }
@@ -74,7 +74,8 @@ static void check(fixture *f, int64_t block, double share)
    pare_selection selection;
    assert_ok(&f->ctx, pare_select_smallest(&f->ctx, f->weights, f->n, block, share, &selection));
    size_t count = 0, at = 0;
-   for (size_t w = 0; w < f->n; w++) count += (size_t)(f->weights[w]->dim[0] * ((f->weights[w]->dim[1] + block - 1) / block));
+   for (size_t w = 0; w < f->n; w++)
+      count += (size_t)(f->weights[w]->dim[0] * ((f->weights[w]->dim[1] + block - 1) / block));
    score *scores = malloc(count * sizeof *scores);
    bool *gone = calloc(count, 1);
    for (size_t w = 0; w < f->n; w++) {
@@ -105,7 +106,8 @@ static void check(fixture *f, int64_t block, double share)
    qsort(scores, count, sizeof *scores, compare);
    size_t wanted = (size_t)floor(share * (double)count);
    for (size_t i = 0; i < count; i++)
-      ck_assert_msg(gone[scores[i].order] == (i < wanted) || scores[i].value == 0, "rank %zu of %zu", i, count);
+      ck_assert_msg(gone[scores[i].order] == (i < wanted) || scores[i].value == 0, "rank %zu of %zu", i,
+                    count);
    free(scores);
    free(gone);
    pare_selection_finish(&f->ctx, &selection);
@@ -137,7 +139,8 @@ START_TEST(names_bad_values)
    add_weight(&f, 5, 5, PARE_ENC_F32, 0);
    add_weight(&f, 5, 5, PARE_ENC_F32, 0);
    memcpy((uint8_t *)(uintptr_t)pare_buffer_data(f.weights[1]->data) + 4 * 13, &bad, 4);
-   assert_fails(&f.ctx, pare_select_smallest(&f.ctx, f.weights, 2, 1, 0.5, &selection), PARE_INPUT, "element 13");
+   assert_fails(&f.ctx, pare_select_smallest(&f.ctx, f.weights, 2, 1, 0.5, &selection), PARE_INPUT,
+                "element 13");
    fixture_finish(&f);
 }
 END_TEST

@@ -1,0 +1,123 @@
+/* wide_avx2: eight floats in one register of AVX2 (with FMA and F16C). Names say what an operation does; see
+ * wide.h. */
+#ifndef PARE_KERNELS_WIDE_AVX2_H
+#define PARE_KERNELS_WIDE_AVX2_H
+
+#include <immintrin.h>
+
+typedef __m256 v8;
+typedef __m256 v8_mask;    /* all bits of a lane or none */
+typedef __m256i v8_ints;   /* eight int32 */
+
+PARE_INLINE v8 v8_zero(void) { return _mm256_setzero_ps(); }
+PARE_INLINE v8 v8_set(float x) { return _mm256_set1_ps(x); }
+PARE_INLINE v8 v8_load(const void *p) { return _mm256_loadu_ps(p); }
+PARE_INLINE void v8_store(void *p, v8 x) { _mm256_storeu_ps(p, x); }
+PARE_INLINE v8 v8_add(v8 a, v8 b) { return _mm256_add_ps(a, b); }
+PARE_INLINE v8 v8_sub(v8 a, v8 b) { return _mm256_sub_ps(a, b); }
+PARE_INLINE v8 v8_mul(v8 a, v8 b) { return _mm256_mul_ps(a, b); }
+PARE_INLINE v8 v8_div(v8 a, v8 b) { return _mm256_div_ps(a, b); }
+PARE_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return _mm256_fmadd_ps(a, b, c); }     /* a b + c */
+PARE_INLINE v8 v8_fnma(v8 a, v8 b, v8 c) { return _mm256_fnmadd_ps(a, b, c); }   /* c - a b */
+PARE_INLINE v8 v8_min(v8 a, v8 b) { return _mm256_min_ps(a, b); }   /* a < b ? a : b: b if one is NaN */
+PARE_INLINE v8 v8_max(v8 a, v8 b) { return _mm256_max_ps(a, b); }   /* a > b ? a : b: b if one is NaN */
+PARE_INLINE v8 v8_and(v8 a, v8 b) { return _mm256_and_ps(a, b); }
+PARE_INLINE v8 v8_or(v8 a, v8 b) { return _mm256_or_ps(a, b); }
+PARE_INLINE v8 v8_xor(v8 a, v8 b) { return _mm256_xor_ps(a, b); }
+PARE_INLINE v8 v8_abs(v8 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+PARE_INLINE v8_mask v8_less(v8 a, v8 b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+PARE_INLINE v8_mask v8_not_less(v8 a, v8 b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
+PARE_INLINE v8 v8_select(v8_mask m, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, m); }
+
+/* The larger bit patterns, of values without sign. */
+PARE_INLINE v8 v8_max_bits(v8 a, v8 b)
+{
+   __m256i x = _mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+   return _mm256_castsi256_ps(x);
+}
+
+/* The lanes whose numbers differ in one bit, exchanged. */
+PARE_INLINE v8 v8_swap1(v8 x) { return _mm256_permute_ps(x, 0xb1); }
+PARE_INLINE v8 v8_swap2(v8 x) { return _mm256_permute_ps(x, 0x4e); }
+PARE_INLINE v8 v8_swap4(v8 x) { return _mm256_permute2f128_ps(x, x, 0x01); }
+
+/* p[0], p[0], p[1], p[1] .. p[3], p[3] */
+PARE_INLINE v8 v8_load_twice(const float *p)
+{
+   __m256 x = _mm256_castps128_ps256(_mm_loadu_ps(p));
+   return _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+}
+
+/* x * 2^n, n an integer in [-150, 128]: two products, the first exact. */
+PARE_INLINE v8 v8_scale(v8 x, v8 n)
+{
+   const __m256i bias = _mm256_set1_epi32(127);
+   __m256i e = _mm256_cvttps_epi32(n), half = _mm256_srai_epi32(e, 1), rest = _mm256_sub_epi32(e, half);
+   half = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+   rest = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
+   return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(half)), _mm256_castsi256_ps(rest));
+}
+
+/* x[l] += x[l + 4], + 2, + 1 */
+PARE_INLINE float v8_tree(v8 x)
+{
+   __m128 a = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+   a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+   return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+
+/* Eight stored halves, or upper halves. */
+PARE_INLINE v8 v8_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
+PARE_INLINE v8 v8_load_bf16(const void *p)
+{
+   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
+}
+PARE_INLINE void v8_store_f16(void *p, v8 x)
+{
+   _mm_storeu_si128(p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+PARE_INLINE v8_ints v8_ints_zero(void) { return _mm256_setzero_si256(); }
+PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b) { return _mm256_add_epi32(a, b); }
+PARE_INLINE v8_ints v8_round(v8 x) { return _mm256_cvtps_epi32(x); }   /* ties to even */
+PARE_INLINE void v8_ints_store(int32_t *p, v8_ints x) { _mm256_storeu_si256((__m256i *)p, x); }
+
+/* 16 ints in [-128, 127] as bytes. */
+PARE_INLINE void v8_store_codes(int8_t *p, v8_ints low, v8_ints high)
+{
+   __m256i x = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+   __m128i codes = _mm_packs_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+   _mm_storeu_si128((__m128i *)p, codes);
+}
+
+/* Eight codes as floats. */
+PARE_INLINE v8 v8_load_codes(const int8_t *p)
+{
+   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+/* Eight rows of eight: pairs of lanes, of two lanes, of four. */
+PARE_INLINE void v8_transpose(v8 *v)
+{
+   v8 t[8];
+   PARE_UNROLL
+   for (int i = 0; i < 8; i += 2) {
+      t[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+      t[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+   }
+   PARE_UNROLL
+   for (int i = 0; i < 8; i += 4) {
+      v[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+      v[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+      v[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+      v[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+   }
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      v8 low = v[c], high = v[c + 4];
+      v[c] = _mm256_permute2f128_ps(low, high, 0x20);
+      v[c + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+   }
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* wide_neon: eight floats in two registers of Advanced SIMD. Names say what an operation does; see wide.h. */
+#ifndef PARE_KERNELS_WIDE_NEON_H
+#define PARE_KERNELS_WIDE_NEON_H
+
+#include <arm_neon.h>
+
+typedef struct v8 {
+   float32x4_t low, high;
+} v8;
+typedef struct v8_mask {   /* all bits of a lane or none */
+   uint32x4_t low, high;
+} v8_mask;
+typedef struct v8_ints {   /* eight int32 */
+   int32x4_t low, high;
+} v8_ints;
+
+#define BOTH(f, a, b) (v8){ f((a).low, (b).low), f((a).high, (b).high) }
+#define BITS(x) vreinterpretq_u32_f32(x)
+#define FLOATS(x) vreinterpretq_f32_u32(x)
+
+PARE_INLINE v8 v8_set(float x) { return (v8){ vdupq_n_f32(x), vdupq_n_f32(x) }; }
+PARE_INLINE v8 v8_zero(void) { return v8_set(0.0f); }
+PARE_INLINE v8 v8_load(const void *p)
+{
+   const uint8_t *bytes = p;
+   return (v8){ vreinterpretq_f32_u8(vld1q_u8(bytes)), vreinterpretq_f32_u8(vld1q_u8(bytes + 16)) };
+}
+PARE_INLINE void v8_store(void *p, v8 x)
+{
+   uint8_t *bytes = p;
+   vst1q_u8(bytes, vreinterpretq_u8_f32(x.low));
+   vst1q_u8(bytes + 16, vreinterpretq_u8_f32(x.high));
+}
+PARE_INLINE v8 v8_add(v8 a, v8 b) { return BOTH(vaddq_f32, a, b); }
+PARE_INLINE v8 v8_sub(v8 a, v8 b) { return BOTH(vsubq_f32, a, b); }
+PARE_INLINE v8 v8_mul(v8 a, v8 b) { return BOTH(vmulq_f32, a, b); }
+PARE_INLINE v8 v8_div(v8 a, v8 b) { return BOTH(vdivq_f32, a, b); }
+PARE_INLINE v8 v8_fma(v8 a, v8 b, v8 c)    /* a b + c */
+{
+   return (v8){ vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high) };
+}
+PARE_INLINE v8 v8_fnma(v8 a, v8 b, v8 c)   /* c - a b */
+{
+   return (v8){ vfmsq_f32(c.low, a.low, b.low), vfmsq_f32(c.high, a.high, b.high) };
+}
+
+PARE_INLINE float32x4_t and4(float32x4_t a, float32x4_t b) { return FLOATS(vandq_u32(BITS(a), BITS(b))); }
+PARE_INLINE float32x4_t or4(float32x4_t a, float32x4_t b) { return FLOATS(vorrq_u32(BITS(a), BITS(b))); }
+PARE_INLINE float32x4_t xor4(float32x4_t a, float32x4_t b) { return FLOATS(veorq_u32(BITS(a), BITS(b))); }
+PARE_INLINE v8 v8_and(v8 a, v8 b) { return BOTH(and4, a, b); }
+PARE_INLINE v8 v8_or(v8 a, v8 b) { return BOTH(or4, a, b); }
+PARE_INLINE v8 v8_xor(v8 a, v8 b) { return BOTH(xor4, a, b); }
+PARE_INLINE v8 v8_abs(v8 x) { return (v8){ vabsq_f32(x.low), vabsq_f32(x.high) }; }
+PARE_INLINE v8_mask v8_less(v8 a, v8 b)
+{
+   return (v8_mask){ vcltq_f32(a.low, b.low), vcltq_f32(a.high, b.high) };
+}
+PARE_INLINE v8_mask v8_not_less(v8 a, v8 b)
+{
+   return (v8_mask){ vcgeq_f32(a.low, b.low), vcgeq_f32(a.high, b.high) };
+}
+PARE_INLINE v8 v8_select(v8_mask m, v8 yes, v8 no)
+{
+   return (v8){ vbslq_f32(m.low, yes.low, no.low), vbslq_f32(m.high, yes.high, no.high) };
+}
+/* b if one is NaN, which the instructions for minimum and maximum do not do */
+PARE_INLINE v8 v8_min(v8 a, v8 b) { return v8_select(v8_less(a, b), a, b); }
+PARE_INLINE v8 v8_max(v8 a, v8 b) { return v8_select(v8_less(b, a), a, b); }
+
+/* The larger bit patterns, of values without sign. */
+PARE_INLINE v8 v8_max_bits(v8 a, v8 b)
+{
+   return (v8){ FLOATS(vmaxq_u32(BITS(a.low), BITS(b.low))), FLOATS(vmaxq_u32(BITS(a.high), BITS(b.high))) };
+}
+
+/* The lanes whose numbers differ in one bit, exchanged. */
+PARE_INLINE v8 v8_swap1(v8 x) { return (v8){ vrev64q_f32(x.low), vrev64q_f32(x.high) }; }
+PARE_INLINE v8 v8_swap2(v8 x)
+{
+   return (v8){ vextq_f32(x.low, x.low, 2), vextq_f32(x.high, x.high, 2) };
+}
+PARE_INLINE v8 v8_swap4(v8 x) { return (v8){ x.high, x.low }; }
+
+/* p[0], p[0], p[1], p[1] .. p[3], p[3] */
+PARE_INLINE v8 v8_load_twice(const float *p)
+{
+   float32x4_t x = vld1q_f32(p);
+   return (v8){ vzip1q_f32(x, x), vzip2q_f32(x, x) };
+}
+
+PARE_INLINE float32x4_t scale4(float32x4_t x, float32x4_t n)
+{
+   const int32x4_t bias = vdupq_n_s32(127);
+   int32x4_t e = vcvtq_s32_f32(n), half = vshrq_n_s32(e, 1), rest = vsubq_s32(e, half);
+   half = vshlq_n_s32(vaddq_s32(half, bias), 23);
+   rest = vshlq_n_s32(vaddq_s32(rest, bias), 23);
+   return vmulq_f32(vmulq_f32(x, vreinterpretq_f32_s32(half)), vreinterpretq_f32_s32(rest));
+}
+
+/* x * 2^n, n an integer in [-150, 128]: two products, the first exact. */
+PARE_INLINE v8 v8_scale(v8 x, v8 n) { return BOTH(scale4, x, n); }
+
+/* x[l] += x[l + 4], + 2, + 1 */
+PARE_INLINE float v8_tree(v8 x)
+{
+   float32x4_t a = vaddq_f32(x.low, x.high);
+   float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+   return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+}
+
+/* Eight stored halves, or upper halves. */
+PARE_INLINE v8 v8_load_f16(const void *p)
+{
+   float16x8_t h = vreinterpretq_f16_u8(vld1q_u8(p));
+   return (v8){ vcvt_f32_f16(vget_low_f16(h)), vcvt_high_f32_f16(h) };
+}
+PARE_INLINE v8 v8_load_bf16(const void *p)
+{
+   uint16x8_t h = vreinterpretq_u16_u8(vld1q_u8(p));
+   return (v8){ FLOATS(vshll_n_u16(vget_low_u16(h), 16)), FLOATS(vshll_high_n_u16(h, 16)) };
+}
+PARE_INLINE void v8_store_f16(void *p, v8 x)
+{
+   vst1q_u8(p, vreinterpretq_u8_f16(vcvt_high_f16_f32(vcvt_f16_f32(x.low), x.high)));
+}
+
+PARE_INLINE v8_ints v8_ints_zero(void) { return (v8_ints){ vdupq_n_s32(0), vdupq_n_s32(0) }; }
+PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b)
+{
+   return (v8_ints){ vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high) };
+}
+PARE_INLINE v8_ints v8_round(v8 x)   /* ties to even */
+{
+   return (v8_ints){ vcvtnq_s32_f32(x.low), vcvtnq_s32_f32(x.high) };
+}
+PARE_INLINE void v8_ints_store(int32_t *p, v8_ints x)
+{
+   vst1q_s32(p, x.low);
+   vst1q_s32(p + 4, x.high);
+}
+
+/* 16 ints in [-128, 127] as bytes. */
+PARE_INLINE void v8_store_codes(int8_t *p, v8_ints low, v8_ints high)
+{
+   int16x8_t a = vcombine_s16(vmovn_s32(low.low), vmovn_s32(low.high));
+   int16x8_t b = vcombine_s16(vmovn_s32(high.low), vmovn_s32(high.high));
+   vst1q_s8(p, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
+}
+
+/* Eight codes as floats. */
+PARE_INLINE v8 v8_load_codes(const int8_t *p)
+{
+   int16x8_t x = vmovl_s8(vld1_s8(p));
+   return (v8){ vcvtq_f32_s32(vmovl_s16(vget_low_s16(x))), vcvtq_f32_s32(vmovl_high_s16(x)) };
+}
+
+/* Four rows of four in place: pairs of lanes, then of two lanes. */
+PARE_INLINE void transpose4(float32x4_t *r0, float32x4_t *r1, float32x4_t *r2, float32x4_t *r3)
+{
+   float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(*r0, *r1)), b = vreinterpretq_f64_f32(vtrn2q_f32(*r0, *r1));
+   float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(*r2, *r3)), d = vreinterpretq_f64_f32(vtrn2q_f32(*r2, *r3));
+   *r0 = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+   *r1 = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+   *r2 = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+   *r3 = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+}
+
+/* Eight rows of eight: the four quarters, two of which change places. */
+PARE_INLINE void v8_transpose(v8 *v)
+{
+   transpose4(&v[0].low, &v[1].low, &v[2].low, &v[3].low);
+   transpose4(&v[0].high, &v[1].high, &v[2].high, &v[3].high);
+   transpose4(&v[4].low, &v[5].low, &v[6].low, &v[7].low);
+   transpose4(&v[4].high, &v[5].high, &v[6].high, &v[7].high);
+   PARE_UNROLL
+   for (int i = 0; i < 4; i++) {
+      float32x4_t upper = v[i].high;
+      v[i].high = v[i + 4].low;
+      v[i + 4].low = upper;
+   }
+}
+
+#undef BOTH
+#undef BITS
+#undef FLOATS
+#endif
