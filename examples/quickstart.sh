@@ -18,7 +18,7 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$normal"; }
 show() { say "$ $*"; "$@"; }
 
 missing=
-for name in gcc libc6-dev meson ninja-build pkg-config zlib1g-dev libcjson-dev nettle-dev libopenblas-dev \
+for name in gcc libc6-dev meson ninja-build pkg-config zlib1g-dev libcjson-dev nettle-dev \
    libpcre2-dev libutf8proc-dev; do
    dpkg-query -W -f '${Status}' $name 2>/dev/null | grep -q 'ok installed' || missing="$missing $name"
 done

@@ -1,12 +1,11 @@
-/* read_artifact: a reader of .pare files that shares no code with pare. Written from formats/ARTIFACT.md alone;
- * it needs libc and zlib.
+/* read_artifact: a reader of .pare files that shares no code with pare: written from formats/ARTIFACT.md alone,
+ * with libc and zlib.   cc -O2 read_artifact.c -o read_artifact -lz -lm
  *
- *    cc -O2 read_artifact.c -o read_artifact -lz -lm
  *    read_artifact FILE.pare                    a table of the weights, each checked against its SHA-256
  *    read_artifact FILE.pare NAME > values.f32  one weight as f32 values, little endian, row by row
  *
  * Exit codes: 0 ok; 1 the bytes of a weight do not have their SHA-256; 2 usage; 3 not a file that can be read.
- * Read it from the end: main, then how a weight is decoded, found, and how the file is opened. */
+ * Read it from the end: main, how a weight is shown, decoded and found, how the file is opened. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -18,9 +17,9 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- Errors and memory ---------------------------------------------------------------------------------- */
+/* ---- Errors and memory */
 
-/* Prints names from the file: control characters become '?', so that a file cannot drive the terminal. */
+/* Control characters become '?', so that names in a file cannot drive the terminal. */
 static const char *printable(char *text)
 {
    for (char *c = text; *c; c++)
@@ -64,7 +63,7 @@ static void release(block *mark)
    }
 }
 
-/* ---- SHA-256, FIPS 180-4 -------------------------------------------------------------------------------- */
+/* ---- SHA-256, FIPS 180-4 */
 
 static const uint32_t sha_round[64] = {
    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -118,7 +117,7 @@ static void sha256_hex(const uint8_t *bytes, uint64_t size, char hex[65])
    for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08" PRIx32, state[i]);
 }
 
-/* ---- JSON, RFC 8259 ------------------------------------------------------------------------------------- */
+/* ---- JSON, RFC 8259 */
 
 typedef enum json_kind { J_OTHER, J_FALSE, J_TRUE, J_INTEGER, J_TEXT, J_ARRAY, J_OBJECT } json_kind;
 typedef struct json {
@@ -132,51 +131,45 @@ typedef struct cursor {
    int depth;
 } cursor;
 
+static void skip_spaces(cursor *c)
+{
+   c->at += strspn(c->at, " \t\r\n");
+}
+
 static bool take(cursor *c, char wanted)
 {
-   while (*c->at && strchr(" \t\r\n", *c->at)) c->at++;
-   if (*c->at != wanted || !wanted) return false;
-   c->at++;
-   return true;
+   skip_spaces(c);
+   return *c->at == wanted && c->at++;
 }
 
 static unsigned take_hex4(cursor *c)
 {
-   unsigned value = 0;
-   for (int i = 0; i < 4; i++, c->at++) {
-      const char *digits = "0123456789abcdef0123456789ABCDEF";
-      const char *digit = *c->at ? strchr(digits, *c->at) : NULL;
-      if (!digit) die("bad \\u in the JSON text");
-      value = value << 4 | (unsigned)(digit - digits) % 16;
-   }
-   return value;
+   char digits[5] = { 0 };
+   for (int i = 0; i < 4 && c->at[i]; i++) digits[i] = c->at[i];
+   if (strspn(digits, "0123456789abcdefABCDEF") != 4) die("bad \\u in the JSON text");
+   c->at += 4;
+   return (unsigned)strtoul(digits, NULL, 16);
 }
 
-static char *put_utf8(char *out, unsigned code)
-{
-   int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-   static const unsigned first[] = { 0, 0xc0, 0xe0, 0xf0 };
-   *out++ = (char)(first[more] | code >> 6 * more);
-   while (more--) *out++ = (char)(0x80 | (code >> 6 * more & 0x3f));
-   return out;
-}
-
+/* What stands behind a backslash, as UTF-8. */
 static char *take_escape(cursor *c, char *out)
 {
    static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-   char name = *c->at++;
-   const char *known = name ? strchr(names, name) : NULL;
-   if (known) return *out++ = values[known - names], out;
-   if (name != 'u') die("bad escape in the JSON text");
+   const char *known = *c->at ? strchr(names, *c->at) : NULL;
+   if (!known && *c->at != 'u') die("bad escape in the JSON text");
+   c->at++;
+   if (known) return *out = values[known - names], out + 1;
    unsigned code = take_hex4(c);
-   if (code >> 10 == 0xd800 >> 10 && c->at[0] == '\\' && c->at[1] == 'u') {
+   if (code >> 10 == 0x36 && c->at[0] == '\\' && c->at[1] == 'u') {   /* a surrogate pair, d8xx then dcxx */
       c->at += 2;
       unsigned low = take_hex4(c);
-      if (low >> 10 != 0xdc00 >> 10) die("half a surrogate pair in the JSON text");
-      code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+      code = low >> 10 == 0x37 ? 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff)) : 0;
    }
-   if (code == 0 || code >> 11 == 0xd800 >> 11) die("a zero or half a surrogate pair in the JSON text");
-   return put_utf8(out, code);
+   if (code == 0 || code >> 11 == 0x1b) die("a zero or half a surrogate pair in the JSON text");
+   int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+   *out++ = (char)("\x00\xc0\xe0\xf0"[more] | code >> 6 * more);
+   while (more--) *out++ = (char)(0x80 | (code >> 6 * more & 0x3f));
+   return out;
 }
 
 /* The text behind an opening quote. */
@@ -194,33 +187,29 @@ static const char *take_text(cursor *c)
    return text;
 }
 
-/* Numbers and words. The only numbers this reader needs are integers; any other is a J_OTHER. */
+/* Numbers and words. A number that is not an integer is a J_OTHER: this reader needs none. */
 static void take_word(cursor *c, json *value)
 {
-   size_t length = strspn(c->at, "+-.0123456789abcdefghijklmnopqrstuvwxyzE");
-   size_t digits = strspn(c->at + (*c->at == '-'), "0123456789");
-   bool number = digits > 0;
-   if (number && digits + (*c->at == '-') == length && digits <= 18) {
-      value->kind = J_INTEGER;
-      value->integer = strtoll(c->at, NULL, 10);
-   } else if (length == 4 && !memcmp(c->at, "true", 4)) {
-      value->kind = J_TRUE;
-   } else if (length == 5 && !memcmp(c->at, "false", 5)) {
-      value->kind = J_FALSE;
-   } else if (!number && !(length == 4 && !memcmp(c->at, "null", 4))) {
-      die("not JSON: '%.20s'", c->at);
-   }
+   size_t length = strspn(c->at, "+-.0123456789abcdefghijklmnopqrstuvwxyzE"), minus = *c->at == '-';
+   size_t digits = strspn(c->at + minus, "0123456789");
+   bool is_true = length == 4 && !memcmp(c->at, "true", 4), is_false = length == 5 && !memcmp(c->at, "false", 5);
+   bool is_null = length == 4 && !memcmp(c->at, "null", 4);
+   if (!digits && !is_true && !is_false && !is_null) die("not JSON: '%.20s'", c->at);
+   bool integer = digits && digits + minus == length && digits <= 18;
+   value->kind = integer ? J_INTEGER : is_true ? J_TRUE : is_false ? J_FALSE : J_OTHER;
+   if (integer) value->integer = strtoll(c->at, NULL, 10);
    c->at += length;
 }
 
 static json *take_value(cursor *c)
 {
    json *value = grab(sizeof *value), **last = &value->child;
+   bool object = take(c, '{'), array = !object && take(c, '['), text = !object && !array && take(c, '"');
+   value->kind = object ? J_OBJECT : array ? J_ARRAY : J_TEXT;
    if (++c->depth > 64) die("the JSON text is nested deeper than 64");
-   bool object = take(c, '{'), array = !object && take(c, '[');
-   value->kind = object ? J_OBJECT : array ? J_ARRAY : J_OTHER;
-   char close = object ? '}' : ']';
-   if ((object || array) && !take(c, close)) {
+   if (text) value->text = take_text(c);
+   else if (!object && !array) take_word(c, value);
+   else if (!take(c, object ? '}' : ']')) {
       do {
          if (object && !take(c, '"')) die("a member of a JSON object has no name");
          const char *key = object ? take_text(c) : NULL;
@@ -229,12 +218,7 @@ static json *take_value(cursor *c)
          (*last)->key = key;
          last = &(*last)->next;
       } while (take(c, ','));
-      if (!take(c, close)) die("no '%c' at the end of a JSON list or object", close);
-   } else if (!object && !array && take(c, '"')) {
-      value->kind = J_TEXT;
-      value->text = take_text(c);
-   } else if (!object && !array) {
-      take_word(c, value);
+      if (!take(c, object ? '}' : ']')) die("a JSON list or object has no end");
    }
    c->depth--;
    return value;
@@ -245,22 +229,15 @@ static const json *member(const json *object, const char *key, json_kind kind)
 {
    for (const json *m = object->child; m; m = m->next)
       if (!strcmp(m->key, key) && m->kind == kind) return m;
-   die("the header or a section lacks \"%s\" of the right type", key);
+   die("the header lacks \"%s\" of the right type", key);
 }
 
-/* ---- The file: head, foot, header, sections (sections 1 and 2 of ARTIFACT.md) --------------------------- */
+/* ---- The file: head, foot, header (section 1 of ARTIFACT.md) */
 
-typedef struct section {
-   const char *name, *sha256;
-   uint64_t offset, stored, size;
-   bool deflated;
-} section;
 typedef struct artifact {
    FILE *file;
-   uint64_t header_at;    /* where sections end */
-   const char *graph;
-   section *sections;     /* sorted by name */
-   size_t count;
+   uint64_t header_at;   /* where sections end */
+   const json *header;
 } artifact;
 
 static const uint8_t *read_at(FILE *file, uint64_t offset, uint64_t size)
@@ -289,80 +266,44 @@ static uint64_t little_endian(const uint8_t *bytes, int count)
    return value;
 }
 
-static int by_place(const void *a, const void *b)
+/* The bytes of the header, once head and foot are as they should be. */
+static const uint8_t *find_header(artifact *a, const uint8_t **foot)
 {
-   const section *x = a, *y = b;
-   return x->offset != y->offset ? (x->offset > y->offset) - (x->offset < y->offset)
-                                 : (x->stored > y->stored) - (x->stored < y->stored);
-}
-
-static int by_name(const void *a, const void *b)
-{
-   return strcmp(((const section *)a)->name, ((const section *)b)->name);
-}
-
-static section read_section(const artifact *a, const json *item)
-{
-   if (item->kind != J_OBJECT) die("a section of the header is not an object");
-   const char *encoding = member(item, "encoding", J_TEXT)->text;
-   int64_t offset = member(item, "offset", J_INTEGER)->integer;
-   int64_t stored = member(item, "stored", J_INTEGER)->integer;
-   int64_t size = member(item, "size", J_INTEGER)->integer;
-   section s = { member(item, "name", J_TEXT)->text, member(item, "sha256", J_TEXT)->text, (uint64_t)offset,
-                 (uint64_t)stored, (uint64_t)size, !strcmp(encoding, "deflate") };
-   if (!s.deflated && strcmp(encoding, "raw")) die("%s: unknown encoding '%s'", s.name, encoding);
-   if (offset < 64 || offset % 64 || s.offset > a->header_at || stored < 0 || s.stored > a->header_at - s.offset)
-      die("%s: does not lie at a multiple of 64 between head and header", s.name);
-   if (size < 0 || (!s.deflated && size != stored)) die("%s: sizes make no sense", s.name);
-   return s;
-}
-
-static void read_sections(artifact *a, const json *list)
-{
-   for (const json *item = list->child; item; item = item->next) a->count++;
-   section *s = a->sections = grab(a->count * sizeof *s);
-   for (const json *item = list->child; item; item = item->next) *s++ = read_section(a, item);
-   s = a->sections;
-   qsort(s, a->count, sizeof *s, by_place);
-   for (size_t i = 1; i < a->count; i++)
-      if (s[i - 1].offset + s[i - 1].stored > s[i].offset) die("%s and %s overlap", s[i - 1].name, s[i].name);
-   qsort(s, a->count, sizeof *s, by_name);
-   for (size_t i = 1; i < a->count; i++)
-      if (!by_name(&s[i - 1], &s[i])) die("two sections are named %s", s[i].name);
+   long end = fseek(a->file, 0, SEEK_END) ? -1 : ftell(a->file);
+   if (end < 128) die("too short for an artifact");
+   uint64_t foot_at = (uint64_t)end - 64;
+   const uint8_t *head = read_at(a->file, 0, 64);
+   *foot = read_at(a->file, foot_at, 64);
+   if (memcmp(head, "PARE\r\n\x1a\n", 8)) die("not an artifact");
+   if (little_endian(head + 8, 4) != 1) die("version %" PRIu64 ", not 1", little_endian(head + 8, 4));
+   if (memcmp(*foot + 56, "pare end", 8)) die("the end of the artifact is missing");
+   a->header_at = little_endian(*foot, 8);
+   if (a->header_at < 64 || a->header_at % 64 || a->header_at > foot_at
+       || little_endian(*foot + 8, 8) != foot_at - a->header_at)
+      die("the header is not where the foot says");
+   return read_at(a->file, a->header_at, foot_at - a->header_at);
 }
 
 static artifact open_artifact(const char *path)
 {
-   artifact a = { fopen(path, "rb") };
-   if (!a.file || fseek(a.file, 0, SEEK_END)) die("%s: cannot be opened", path);
-   long end = ftell(a.file);
-   if (end < 128) die("%s: too short for an artifact", path);
-   uint64_t foot_at = (uint64_t)end - 64;
-   const uint8_t *head = read_at(a.file, 0, 64), *foot = read_at(a.file, foot_at, 64);
-   if (memcmp(head, "PARE\r\n\x1a\n", 8)) die("%s: not an artifact", path);
-   if (little_endian(head + 8, 4) != 1) die("%s: version %" PRIu64 ", not 1", path, little_endian(head + 8, 4));
-   if (memcmp(foot + 56, "pare end", 8)) die("%s: the end is missing", path);
-   uint64_t stored = little_endian(foot + 8, 8), size = little_endian(foot + 16, 8);
-   a.header_at = little_endian(foot, 8);
-   if (a.header_at < 64 || a.header_at % 64 || a.header_at > foot_at || stored != foot_at - a.header_at)
-      die("%s: the header is not where the foot says", path);
-   const uint8_t *bytes = read_at(a.file, a.header_at, stored);
+   artifact a = { fopen(path, "rb"), 0, NULL };
+   if (!a.file) die("%s: cannot be opened", path);
+   const uint8_t *foot, *stored = find_header(&a, &foot);
+   uint64_t stored_size = little_endian(foot + 8, 8), size = little_endian(foot + 16, 8);
    char hex[65], wanted[65];
-   sha256_hex(bytes, stored, hex);
+   sha256_hex(stored, stored_size, hex);
    for (int i = 0; i < 32; i++) snprintf(wanted + 2 * i, 3, "%02x", foot[24 + i]);
-   if (strcmp(hex, wanted)) die("%s: the header does not have its SHA-256", path);
-   cursor c = { (const char *)inflated(bytes, stored, size, "header"), 0 };
-   const char *header_end = c.at + size;
-   const json *header = take_value(&c);
-   take(&c, 0);
-   if (header->kind != J_OBJECT || c.at != header_end) die("%s: the header is not one JSON object", path);
-   if (strcmp(member(header, "schema", J_TEXT)->text, "pare.artifact/1")) die("%s: unknown schema", path);
-   a.graph = member(header, "graph", J_TEXT)->text;
-   read_sections(&a, member(header, "sections", J_ARRAY));
+   if (strcmp(hex, wanted)) die("the header does not have its SHA-256");
+   cursor c = { (const char *)inflated(stored, stored_size, size, "the header"), 0 };
+   const char *end = c.at + size;
+   a.header = take_value(&c);
+   skip_spaces(&c);
+   if (a.header->kind != J_OBJECT || c.at != end) die("the header is not one JSON object");
+   if (strcmp(member(a.header, "schema", J_TEXT)->text, "pare.artifact/1")) die("unknown schema");
    return a;
 }
 
-/* ---- Weights (sections 3 and 4) ------------------------------------------------------------------------- */
+/* ---- Weights (sections 2, 3 and 4) */
 
 typedef enum encoding { F32, F16, BF16, I8 } encoding;
 static const char *const encoding_names[] = { "f32", "f16", "bf16", "i8" };
@@ -375,11 +316,12 @@ typedef struct weight {
    int64_t rotation;  /* 0: none */
 } weight;
 
-/* Reads the properties of a weight; each may be missing. */
 static void read_properties(weight *w, const json *properties)
 {
+   if (properties->kind != J_OBJECT) die("%s: bad properties", w->name);
    for (const json *p = properties->child; p; p = p->next) {
-      if (!strcmp(p->key, "transposed") && (p->kind == J_TRUE || p->kind == J_FALSE)) w->transposed = p->kind == J_TRUE;
+      bool flag = p->kind == J_TRUE || p->kind == J_FALSE;
+      if (!strcmp(p->key, "transposed") && flag) w->transposed = p->kind == J_TRUE;
       else if (!strcmp(p->key, "rotation") && p->kind == J_INTEGER) w->rotation = p->integer;
       else die("%s: bad property \"%s\"", w->name, p->key);
    }
@@ -388,28 +330,35 @@ static void read_properties(weight *w, const json *properties)
    if (w->transposed && (w->encoding == I8 || w->rank != 2)) die("%s: cannot be transposed", w->name);
 }
 
-/* `"NAME" [N, K] ENCODING {PROPERTIES}`, up to the end of the line. */
-static weight read_weight(const char *line)
+static encoding find_encoding(const char *name, cursor *c)
 {
-   cursor c = { line, 0 };
+   skip_spaces(c);
+   size_t length = strcspn(c->at, " {");
+   for (int e = F32; e <= I8; e++)
+      if (strlen(encoding_names[e]) == length && !memcmp(c->at, encoding_names[e], length))
+         return c->at += length, (encoding)e;
+   die("%s: unknown encoding '%.20s'", name, c->at);
+}
+
+/* `"NAME" [N, K] ENCODING {PROPERTIES}`, up to the end of the text. */
+static weight read_weight(const char *text)
+{
+   cursor c = { text, 0 };
    const json *name = take_value(&c), *shape = take_value(&c);
-   const json *n = shape->child, *k = n ? n->next : NULL;
+   const json *first = shape->child, *second = first ? first->next : NULL;
    if (name->kind != J_TEXT) die("a weight has no name");
-   weight w = { .name = name->text, .rank = k ? 2 : 1 };
-   bool integers = n && n->kind == J_INTEGER && (!k || (k->kind == J_INTEGER && !k->next));
-   if (shape->kind != J_ARRAY || !integers) die("%s: bad shape", w.name);
-   w.n = k ? n->integer : 1;
-   w.k = k ? k->integer : n->integer;
+   weight w = { .name = name->text, .rank = second ? 2 : 1, .n = 1 };
+   if (!first || first->kind != J_INTEGER || (second && (second->kind != J_INTEGER || second->next)))
+      die("%s: bad shape", w.name);
+   if (second) w.n = first->integer;
+   w.k = (second ? second : first)->integer;
    if (w.n < 1 || w.k < 1 || w.k > ((int64_t)1 << 40) / w.n) die("%s: no shape this reader can hold", w.name);
-   size_t length = strspn(c.at += strspn(c.at, " "), "abcdefghijklmnopqrstuvwxyz0123456789"), e = 0;
-   while (e < 4 && (strlen(encoding_names[e]) != length || memcmp(c.at, encoding_names[e], length))) e++;
-   if (e == 4) die("%s: unknown encoding '%.*s'", w.name, (int)(length < 20 ? length : 20), c.at);
-   w.encoding = (encoding)e;
+   w.encoding = find_encoding(w.name, &c);
    if (w.encoding == I8 && (w.rank != 2 || w.k > 65536)) die("%s: not a shape for i8", w.name);
-   c.at += length;
-   read_properties(&w, *(c.at += strspn(c.at, " ")) == '{' ? take_value(&c) : &(json){ 0 });
-   take(&c, 0);
-   if (*c.at) die("%s: what stands behind it is not understood", w.name);
+   skip_spaces(&c);
+   if (*c.at) read_properties(&w, take_value(&c));
+   skip_spaces(&c);
+   if (*c.at) die("%s: more than a weight on its line", w.name);
    return w;
 }
 
@@ -468,59 +417,71 @@ static void decode_row(const weight *w, const uint8_t *bytes, int64_t n, float *
    if (w->rotation) rotate(row, w->k, w->rotation);
 }
 
+/* The object in the list "sections" that is named after a weight. */
+static const json *find_section(const json *sections, const char *weight_name)
+{
+   for (const json *s = sections->child; s; s = s->next) {
+      if (s->kind != J_OBJECT) die("a section is not an object");
+      const char *name = member(s, "name", J_TEXT)->text;
+      if (!strncmp(name, "weights/", 8) && !strcmp(name + 8, weight_name)) return s;
+   }
+   die("%s: has no section", weight_name);
+}
+
 /* The bytes of a weight; *same says whether they have their SHA-256. */
 static const uint8_t *read_content(const artifact *a, const weight *w, bool *same)
 {
-   char *name = grab(strlen(w->name) + 8), hex[65];
-   sprintf(name, "weights/%s", w->name);
-   const section *s = bsearch(&(section){ .name = name }, a->sections, a->count, sizeof *s, by_name);
-   if (!s) die("%s: has no section", w->name);
-   if (s->size != weight_bytes(w)) die("%s: %" PRIu64 " bytes for a weight of %" PRIu64, w->name, s->size, weight_bytes(w));
-   const uint8_t *bytes = read_at(a->file, s->offset, s->stored);
-   if (s->deflated) bytes = inflated(bytes, s->stored, s->size, s->name);
-   sha256_hex(bytes, s->size, hex);
-   *same = !strcmp(hex, s->sha256);
+   const json *s = find_section(member(a->header, "sections", J_ARRAY), w->name);
+   int64_t offset = member(s, "offset", J_INTEGER)->integer, stored = member(s, "stored", J_INTEGER)->integer;
+   const char *encoding = member(s, "encoding", J_TEXT)->text;
+   bool raw = !strcmp(encoding, "raw");
+   uint64_t size = weight_bytes(w), end = a->header_at;
+   if (offset < 64 || offset % 64 || (uint64_t)offset > end || stored < 0 || (uint64_t)stored > end - (uint64_t)offset)
+      die("%s: does not lie at a multiple of 64 between head and header", w->name);
+   if (member(s, "size", J_INTEGER)->integer != (int64_t)size || (raw && (uint64_t)stored != size))
+      die("%s: its section does not hold the %" PRIu64 " bytes of its shape", w->name, size);
+   if (!raw && strcmp(encoding, "deflate")) die("%s: unknown encoding '%s' of its section", w->name, encoding);
+   const uint8_t *bytes = read_at(a->file, (uint64_t)offset, (uint64_t)stored);
+   if (!raw) bytes = inflated(bytes, (uint64_t)stored, size, w->name);
+   char hex[65];
+   sha256_hex(bytes, size, hex);
+   *same = !strcmp(hex, member(s, "sha256", J_TEXT)->text);
    return bytes;
 }
 
-/* ---- What the program prints ---------------------------------------------------------------------------- */
+/* ---- What the program prints */
 
-static bool print_weight(const artifact *a, const weight *w)
+static void put_float(float value)
+{
+   uint32_t word;
+   memcpy(&word, &value, sizeof word);
+   for (int i = 0; i < 4; i++) putchar((int)(word >> 8 * i & 255));
+}
+
+/* Its line of the table or, if dump, its values. False if the bytes do not have their SHA-256. */
+static bool show_weight(const artifact *a, const weight *w, bool dump)
 {
    bool same;
    const uint8_t *bytes = read_content(a, w, &same);
    float *row = grab((uint64_t)w->k * sizeof *row);
    double low = INFINITY, high = -INFINITY, squares = 0;
+   if (dump && !same) die("%s: its bytes do not have their SHA-256", w->name);
    for (int64_t n = 0; n < w->n; n++) {
       decode_row(w, bytes, n, row);
       for (int64_t k = 0; k < w->k; k++) {
+         if (dump) put_float(row[k]);
          low = row[k] < low ? row[k] : low;
          high = row[k] > high ? row[k] : high;
          squares += (double)row[k] * row[k];
       }
    }
+   if (dump) return true;
    char shape[48], *name = grab(strlen(w->name));
-   snprintf(shape, sizeof shape, w->rank == 2 ? "[%" PRId64 ", %" PRId64 "]" : "[%2$" PRId64 "]", w->n, w->k);
-   printf("%-44s %-16s %-4s %8" PRId64 " %-7s %12.5g %12.5g %12.5g\n", printable(strcpy(name, w->name)), shape,
+   snprintf(shape, sizeof shape, w->rank == 1 ? "[%" PRId64 "]" : "[%" PRId64 ", %" PRId64 "]",
+            w->rank == 1 ? w->k : w->n, w->k);
+   printf("%-44s %-16s %-4s %8" PRId64 " %-6s %12.5g %12.5g %12.5g\n", printable(strcpy(name, w->name)), shape,
           encoding_names[w->encoding], w->rotation, same ? "ok" : "BAD", low, high,
           sqrt(squares / ((double)w->n * (double)w->k)));
-   return same;
-}
-
-static bool write_weight(const artifact *a, const weight *w)
-{
-   bool same;
-   const uint8_t *bytes = read_content(a, w, &same);
-   float *row = grab((uint64_t)w->k * sizeof *row);
-   for (int64_t n = 0; n < w->n && same; n++) {
-      decode_row(w, bytes, n, row);
-      for (int64_t k = 0; k < w->k; k++) {
-         uint32_t word;
-         memcpy(&word, &row[k], sizeof word);
-         for (int i = 0; i < 4; i++) putchar((int)(word >> 8 * i & 255));
-      }
-   }
-   if (!same) fprintf(stderr, "read_artifact: the bytes of this weight do not have their SHA-256\n");
    return same;
 }
 
@@ -528,22 +489,22 @@ int main(int argc, char **argv)
 {
    if (argc < 2 || argc > 3) return fprintf(stderr, "usage: read_artifact FILE.pare [NAME]\n"), 2;
    artifact a = open_artifact(argv[1]);
-   bool good = true, found = argc == 2;
-   if (argc == 2) printf("%-44s %-16s %-4s %8s %-7s %12s %12s %12s\n", "name", "shape", "type", "rotation", "sha256",
-                         "min", "max", "rms");
-   for (const char *line = a.graph; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-      const char *word = line + strspn(line, " ");
-      if (strncmp(word, "weight ", 7)) continue;
+   bool table = argc == 2, good = true, found = table;
+   if (table) printf("%-44s %-16s %-4s %8s %-6s %12s %12s %12s\n", "name", "shape", "type", "rotation", "sha256", "min",
+                     "max", "rms");
+   for (const char *line = member(a.header, "graph", J_TEXT)->text, *end; *line; line = end + (*end == '\n')) {
+      end = line + strcspn(line, "\n");
+      line += strspn(line, " ");
+      if (strncmp(line, "weight ", 7)) continue;
       block *mark = top;
-      char *text = grab(strcspn(word, "\n"));
-      memcpy(text, word + 7, strcspn(word, "\n") - 7);
-      weight w = read_weight(text);
-      if (argc == 2) good = print_weight(&a, &w) && good;
-      else if (!strcmp(w.name, argv[2])) found = good = write_weight(&a, &w);
+      weight w = read_weight(memcpy(grab((uint64_t)(end - line)), line + 7, (size_t)(end - line) - 7));
+      bool wanted = table || !strcmp(w.name, argv[2]);
+      good = (!wanted || show_weight(&a, &w, !table)) && good;
+      found = found || wanted;
       release(mark);
    }
-   if (good && !found) die("%s: no weight of that name", argv[2]);
-   if (fflush(stdout)) die("cannot write the output");
+   if (!found) die("%s: no weight of that name", argv[2]);
+   if (fflush(stdout) || ferror(stdout)) die("cannot write the output");
    fclose(a.file);
    release(NULL);
    return good ? 0 : 1;

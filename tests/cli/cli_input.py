@@ -132,7 +132,6 @@ def case_recipes(t):
         steps % '{}': ('passes[0]', 'pass'),
         steps % '7': ('passes[0]',),
         step % ', "rotat": true': ('passes[0]', 'rotat'),
-        step % ', "targets": "layers.*"': ('passes[0]', 'targets'),
         step % ', "targets": ["no.such.weight"]': ('passes[0]', 'no.such.weight'),
         prune % '2': ('sparsity', '2'),
         prune % '"x"': ('sparsity',),
