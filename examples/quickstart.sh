@@ -41,5 +41,5 @@ meson compile -C $build > $build.log 2>&1 || { cat $build.log; exit 1; }
 
 show $pare compress $model -o $artifact --type i8 --data $model/heldout.txt --gate 'kl.mean<=0.01' --quiet
 show $pare eval $artifact --against $model --data $model/heldout.txt --quiet
-show $pare run $artifact -p 'Once upon a time' -n 80 --quiet
+show $pare run $artifact -p 'Last summer, Lily planted a daisy and Adam planted a rose.' -n 60 --quiet
 say "bytes: $(wc -c < $model/model.safetensors) as f16 safetensors, $(wc -c < $artifact) as an int8 artifact"

@@ -227,9 +227,10 @@ static json *take_value(cursor *c)
 /* The member of an object, which must be there and of that kind. */
 static const json *member(const json *object, const char *key, json_kind kind)
 {
-   for (const json *m = object->child; m; m = m->next)
-      if (!strcmp(m->key, key) && m->kind == kind) return m;
-   die("the header lacks \"%s\" of the right type", key);
+   const json *m = object->child;
+   while (m && strcmp(m->key, key)) m = m->next;
+   if (!m || m->kind != kind) die("\"%s\" is missing or of the wrong type", key);
+   return m;
 }
 
 /* ---- The file: head, foot, header (section 1 of ARTIFACT.md) */
@@ -276,6 +277,8 @@ static const uint8_t *find_header(artifact *a, const uint8_t **foot)
    *foot = read_at(a->file, foot_at, 64);
    if (memcmp(head, "PARE\r\n\x1a\n", 8)) die("not an artifact");
    if (little_endian(head + 8, 4) != 1) die("version %" PRIu64 ", not 1", little_endian(head + 8, 4));
+   for (int i = 12; i < 64; i++)
+      if (head[i]) die("bytes 12 to 63 are not zeros");
    if (memcmp(*foot + 56, "pare end", 8)) die("the end of the artifact is missing");
    a->header_at = little_endian(*foot, 8);
    if (a->header_at < 64 || a->header_at % 64 || a->header_at > foot_at
@@ -433,14 +436,14 @@ static const uint8_t *read_content(const artifact *a, const weight *w, bool *sam
 {
    const json *s = find_section(member(a->header, "sections", J_ARRAY), w->name);
    int64_t offset = member(s, "offset", J_INTEGER)->integer, stored = member(s, "stored", J_INTEGER)->integer;
-   const char *encoding = member(s, "encoding", J_TEXT)->text;
-   bool raw = !strcmp(encoding, "raw");
+   const char *stored_as = member(s, "encoding", J_TEXT)->text;
+   bool raw = !strcmp(stored_as, "raw");
    uint64_t size = weight_bytes(w), end = a->header_at;
    if (offset < 64 || offset % 64 || (uint64_t)offset > end || stored < 0 || (uint64_t)stored > end - (uint64_t)offset)
       die("%s: does not lie at a multiple of 64 between head and header", w->name);
    if (member(s, "size", J_INTEGER)->integer != (int64_t)size || (raw && (uint64_t)stored != size))
       die("%s: its section does not hold the %" PRIu64 " bytes of its shape", w->name, size);
-   if (!raw && strcmp(encoding, "deflate")) die("%s: unknown encoding '%s' of its section", w->name, encoding);
+   if (!raw && strcmp(stored_as, "deflate")) die("%s: is stored in an unknown way", w->name);
    const uint8_t *bytes = read_at(a->file, (uint64_t)offset, (uint64_t)stored);
    if (!raw) bytes = inflated(bytes, (uint64_t)stored, size, w->name);
    char hex[65];

@@ -15,9 +15,19 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
 #else
    pare_scalar_fill(k);
 #endif
+#if defined(PARE_HAVE_AVX2)
+   if (cpu_mask & PARE_CPU_AVX2) {
+      pare_avx2_fill(k);
+   }
+#endif
 #if defined(PARE_HAVE_AVX512)
    if (cpu_mask & PARE_CPU_AVX512) {
       pare_avx512_fill(k);
+   }
+#endif
+#if defined(PARE_HAVE_NEON)
+   if (cpu_mask & PARE_CPU_NEON_DOT) {
+      pare_neon_fill(k);
    }
 #endif
    (void)cpu_mask;

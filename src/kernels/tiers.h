@@ -25,6 +25,16 @@ void PARE_SCALAR(attention_f32)(pare_kernels *k);
 void pare_scalar_fill(pare_kernels *k);
 void pare_scalar_fma_fill(pare_kernels *k);
 
+void pare_avx2_linear(pare_kernels *k);
+void pare_avx2_quant(pare_kernels *k);
+void pare_avx2_pack(pare_kernels *k);
+void pare_avx2_gemm(pare_kernels *k);
+void pare_avx2_rows(pare_kernels *k);
+void pare_avx2_unary(pare_kernels *k);
+void pare_avx2_attention(pare_kernels *k);
+void pare_avx2_attention_f32(pare_kernels *k);
+void pare_avx2_fill(pare_kernels *k);
+
 void pare_avx512_linear(pare_kernels *k);
 void pare_avx512_quant(pare_kernels *k);
 void pare_avx512_pack(pare_kernels *k);
@@ -34,5 +44,15 @@ void pare_avx512_unary(pare_kernels *k);
 void pare_avx512_attention(pare_kernels *k);
 void pare_avx512_attention_f32(pare_kernels *k);
 void pare_avx512_fill(pare_kernels *k);
+
+void pare_neon_linear(pare_kernels *k);
+void pare_neon_quant(pare_kernels *k);
+void pare_neon_pack(pare_kernels *k);
+void pare_neon_gemm(pare_kernels *k);
+void pare_neon_rows(pare_kernels *k);
+void pare_neon_unary(pare_kernels *k);
+void pare_neon_attention(pare_kernels *k);
+void pare_neon_attention_f32(pare_kernels *k);
+void pare_neon_fill(pare_kernels *k);
 
 #endif

@@ -3,7 +3,7 @@
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
-enum { FLIP = 0x80808080 };   /* the top bits of four codes */
+static const uint32_t flip_bits = 0x80808080u;   /* the top bits of four codes */
 
 /* Eight quads of a row, from p on, `left` of them: zeros in the lanes that are not read. */
 PARE_INLINE v8 load_quads(const int8_t *p, int64_t left)
@@ -18,7 +18,7 @@ PARE_INLINE v8 load_quads(const int8_t *p, int64_t left)
 
 static void pack_i8(const int8_t *rows, int64_t ld, int64_t kq, uint8_t *lines)
 {
-   const v8 flip = v8_set(pare_f32_from_bits(FLIP));
+   const v8 flip = v8_set(pare_f32_from_bits(flip_bits));
    for (int64_t i = 0; i < kq; i += 8) {
       int64_t count = kq - i < 8 ? kq - i : 8;
       for (int64_t half = 0; half < 2; half++) {
@@ -40,7 +40,7 @@ PARE_INLINE uint32_t quad_at(const uint8_t *block, int lane, int64_t i)
 {
    uint32_t quad;
    memcpy(&quad, block + 64 * i + 4 * lane, sizeof quad);
-   return quad ^ (uint32_t)FLIP;
+   return quad ^ flip_bits;
 }
 
 static void unpack_row_i8(const uint8_t *block, int lane, int64_t k, int8_t *q)

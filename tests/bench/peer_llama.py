@@ -1,7 +1,8 @@
 """llama.cpp through the low-level bindings of llama_cpp: what the other peer_*.py files share.
 
-Everything goes in as token ids. Contexts have llama.cpp's own defaults (f16 KV cache, flash attention where it chooses
-to, weights repacked for the machine at load) but for the threads and a batch that holds the whole input.
+Everything goes in as token ids. Contexts have llama.cpp's own defaults (f16 KV cache, flash attention where
+it chooses to, weights repacked for the machine at load) but for the threads and a batch that holds the
+whole input.
 """
 import collections
 import ctypes
@@ -26,7 +27,8 @@ class Model:
     """One GGUF loaded with a context of `length` tokens."""
 
     def __init__(self, path, length, threads):
-        self.model = llama_cpp.llama_model_load_from_file(path.encode(), llama_cpp.llama_model_default_params())
+        params = llama_cpp.llama_model_default_params()
+        self.model = llama_cpp.llama_model_load_from_file(path.encode(), params)
         if not self.model:
             sys.exit(f'{path}: llama.cpp cannot load it')
         params = llama_cpp.llama_context_default_params()

@@ -2,11 +2,12 @@
 """What llama.cpp's quantization costs: `peer_quality.py BASE.gguf DATA [OTHER.gguf ...]`.
 
 DATA is a file of token ids (.u16, .u32: little endian) or text, which --tokenizer DIR tokenizes with its
-tokenizer.json and no token added. Windows of 512 tokens follow one another, each from an empty cache; positions
-256..510 are scored, each predicting the token after it: perplexity in llama.cpp, mean KL(base || other) in nats with
-its standard error over windows, its 99th percentile over positions, and top-1 agreement. Sums are float64. These are
-the defaults of `pare eval`. With --transformers DIR the perplexity of BASE is held against that of Hugging Face
-transformers in f32 on the same tokens; a difference of more than 0.05% of it exits 1.
+tokenizer.json and no token added. Windows of 512 tokens follow one another, each from an empty cache;
+positions 256..510 are scored, each predicting the token after it: perplexity in llama.cpp, mean KL(base ||
+other) in nats with its standard error over windows, its 99th percentile over positions, and top-1
+agreement. Sums are float64. These are the defaults of `pare eval`. With --transformers DIR the perplexity
+of BASE is held against that of Hugging Face transformers in f32 on the same tokens; a difference of more
+than 0.05% of it exits 1.
 """
 import argparse
 import json
@@ -129,8 +130,9 @@ def main():
         print(json.dumps(rows))
     else:
         for row in rows:
-            print(f'{os.path.basename(row["path"])}: {row["tensor_bytes"]:,} bytes of tensors, perplexity {row["ppl"]:.4f}, '
-                  f'KL {row["kl"]:.6f} +- {row["kl_stderr"]:.6f}, p99 {row["kl_p99"]:.5f}, top-1 {100 * row["top1"]:.2f}%')
+            print(f'{os.path.basename(row["path"])}: {row["tensor_bytes"]:,} bytes of tensors, '
+                  f'perplexity {row["ppl"]:.4f}, KL {row["kl"]:.6f} +- {row["kl_stderr"]:.6f}, '
+                  f'p99 {row["kl_p99"]:.5f}, top-1 {100 * row["top1"]:.2f}%')
     if not o.transformers:
         return
     expected, found = rows[0]['transformers_ppl'], rows[0]['ppl']

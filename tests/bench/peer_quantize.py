@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Quantizes a GGUF with llama.cpp's own quantizer: `peer_quantize.py IN.gguf OUT.gguf TYPE`.
 
-TYPE is a llama.cpp file type (Q8_0, Q4_0, Q4_K_M, ...). Token embedding and head get the tensor type of that name
-too (for Q4_K_M and its like Q4_K), where llama.cpp would choose wider ones; --mixed leaves the choice to llama.cpp.
-Prints the tensor types it really used, since llama.cpp replaces types that do not fit a matrix, and the bytes of all
-tensors.
+TYPE is a llama.cpp file type (Q8_0, Q4_0, Q4_K_M, ...). Token embedding and head get the tensor type of
+that name too (for Q4_K_M and its like Q4_K), where llama.cpp would choose wider ones; --mixed leaves the
+choice to llama.cpp. Prints the tensor types it really used, since llama.cpp replaces types that do not fit
+a matrix, and the bytes of all tensors.
 """
 import argparse
 import ctypes

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Tokens per second of llama.cpp: `peer_speed.py MODEL.gguf [-p 512] [-n 128] [-r 5] [--threads 2]`.
 
-Prefill is one batch of p tokens into an empty cache, logits of the last one; decode is n tokens one by one from an
-empty cache, logits of each: the tests of `pare bench` and llama-bench. Each test is warmed up once and then measured
-r times. Prints JSON with the field names of `pare bench -o json`.
+Prefill is one batch of p tokens into an empty cache, logits of the last one; decode is n tokens one by one
+from an empty cache, logits of each: the tests of `pare bench` and llama-bench. Each test is warmed up once
+and then measured r times. Prints JSON with the field names of `pare bench -o json`.
 """
 import argparse
 import json
@@ -17,8 +17,9 @@ from peer_llama import Model, tensor_bytes
 
 
 def samples(model, parts, repeats):
-    """Tokens per second of feeding all parts into an empty cache, after one unmeasured run. A part is a list of ids;
-    the logits of its last one are asked for. Batches are made before the clock starts and point into `arrays`."""
+    """Tokens per second of feeding all parts into an empty cache, after one unmeasured run. A part is a list
+    of ids; the logits of its last one are asked for. Batches are made before the clock starts and point into
+    `arrays`."""
     arrays = [(llama_cpp.llama_token * len(ids))(*ids) for ids in parts]
     batches = [llama_cpp.llama_batch_get_one(array, len(array)) for array in arrays]
     rates, count = [], sum(batch.n_tokens for batch in batches)
@@ -46,9 +47,9 @@ def main():
         if prompt or gen:
             ids = [i * 2654435761 % model.vocab for i in range(prompt or gen)]
             rates = samples(model, [ids] if prompt else [[token] for token in ids], o.r)
-            rows.append({'model_filename': o.model, 'model_size': tensor_bytes(o.model), 'n_threads': o.threads,
-                         'n_prompt': prompt, 'n_gen': gen, 'avg_ts': statistics.mean(rates),
-                         'median_ts': statistics.median(rates), 'samples_ts': rates})
+            rows.append({'model_filename': o.model, 'model_size': tensor_bytes(o.model),
+                         'n_threads': o.threads, 'n_prompt': prompt, 'n_gen': gen,
+                         'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates), 'samples_ts': rates})
     model.close()
     print(json.dumps(rows))
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The table of peers.sh from what it measured: `peer_table.py QUALITY.json EVAL.json SPEED.tsv`.
 
-QUALITY is peer_quality.py's (base first), EVAL one of `pare eval --json`; SPEED has lines of a name, a tab and the
-array of `pare bench -o json` or peer_speed.py, one line a round. Columns: llama.cpp's models, then pare's; the last is
-pare's i8 as a ratio to llama.cpp's first compressed one. Speeds are medians over rounds.
+QUALITY is peer_quality.py's (base first), EVAL one of `pare eval --json`; SPEED has lines of a name, a tab
+and the array of `pare bench -o json` or peer_speed.py, one line a round. Columns: llama.cpp's models, then
+pare's; the last is pare's i8 as a ratio to llama.cpp's first compressed one. Speeds are medians over
+rounds.
 """
 import json
 import statistics
@@ -24,7 +25,8 @@ def read_speeds(path):
             for test in json.loads(tests):
                 key = test['n_prompt'], test['n_gen'], test['n_threads']
                 samples.setdefault(name, {}).setdefault(key, []).extend(test['samples_ts'])
-    return {name: {key: statistics.median(rates) for key, rates in tests.items()} for name, tests in samples.items()}
+    return {name: {key: statistics.median(rates) for key, rates in tests.items()}
+            for name, tests in samples.items()}
 
 
 def theirs(row):
@@ -39,8 +41,8 @@ def ours(model, ppl):
 def ours_compressed(doc):
     metrics = doc['metrics']
     kl = metrics['kl']
-    return {**ours(doc['model'], metrics['ppl']['value']), 'KL': kl['mean'], 'KL +-': kl['stderr'], 'KL p99': kl['p99'],
-            'top-1 %': 100 * metrics['top1']['value']}
+    return {**ours(doc['model'], metrics['ppl']['value']), 'KL': kl['mean'], 'KL +-': kl['stderr'],
+            'KL p99': kl['p99'], 'top-1 %': 100 * metrics['top1']['value']}
 
 
 def add_speeds(figures, tests):
@@ -60,7 +62,8 @@ def number(label, value):
 def main():
     quality, doc, speeds = read_json(sys.argv[1]), read_json(sys.argv[2]), read_speeds(sys.argv[3])
     names = list(speeds)
-    split = len(quality)
+    if len(names) != len(quality) + 2:
+        sys.exit(f'{sys.argv[3]}: {len(names)} names, expected {len(quality) + 2}')
     figures = [theirs(row) for row in quality]
     figures[0] = {key: figures[0][key] for key in ('bytes of all tensors', 'perplexity')}
     figures += [ours(doc['reference'], doc['metrics']['reference_ppl']['value']), ours_compressed(doc)]
@@ -71,9 +74,8 @@ def main():
     for label in figures[-1]:
         mine, peer = figures[-1][label], figures[1][label]
         ratio = f'{mine / peer:.3f}' if label not in ('KL +-', 'KL p99', 'top-1 %') and peer else ''
-        print(f'| {label} | ' + ' | '.join(number(label, column.get(label)) for column in figures) + f' | {ratio} |')
-    if split + 2 != len(names):
-        sys.exit(f'{sys.argv[3]}: {len(names)} names, expected {split + 2}')
+        cells = [label] + [number(label, column.get(label)) for column in figures] + [ratio]
+        print('| ' + ' | '.join(cells) + ' |')
 
 
 if __name__ == '__main__':

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A Llama-family Hugging Face directory as GGUF for llama.cpp: `peer_to_gguf.py HF_DIR OUT.gguf`.
 
-Matrices keep the type they are stored in (F32, F16, BF16), or are widened with --f32, which is what a base to measure
-from should be: llama.cpp rounds activations to the type of 16-bit matrices. Vectors become F32. The rows of the query and key
-projections are reordered, since llama.cpp's llama architecture rotates neighbouring pairs where Hugging Face rotates
-halves. A tied weight is taken under either of its names and written once. The vocabulary carries the texts of
-tokenizer.json under their ids, so that ids mean the same, but llama.cpp must not tokenize with it: feed it ids.
+Matrices keep the type they are stored in (F32, F16, BF16), or are widened with --f32, which is what a base
+to measure from should be: llama.cpp rounds activations to the type of 16-bit matrices. Vectors become F32.
+The rows of the query and key projections are reordered, since llama.cpp's llama architecture rotates
+neighbouring pairs where Hugging Face rotates halves. A tied weight is taken under either of its names and
+written once. The vocabulary carries the texts of tokenizer.json under their ids, so that ids mean the same,
+but llama.cpp must not tokenize with it: feed it ids.
 """
 import argparse
 import json
@@ -18,7 +19,8 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
 ARCHITECTURES = ('llama', 'mistral')
 DTYPES = {'F32': numpy.dtype('<f4'), 'F16': numpy.dtype('<f2'), 'BF16': numpy.dtype('<u2')}
-FILE_TYPES = {'F32': LlamaFileType.ALL_F32, 'F16': LlamaFileType.MOSTLY_F16, 'BF16': LlamaFileType.MOSTLY_BF16}
+FILE_TYPES = {'F32': LlamaFileType.ALL_F32, 'F16': LlamaFileType.MOSTLY_F16,
+              'BF16': LlamaFileType.MOSTLY_BF16}
 LAYER_NAMES = {
     'input_layernorm': 'attn_norm', 'self_attn.q_proj': 'attn_q', 'self_attn.k_proj': 'attn_k',
     'self_attn.v_proj': 'attn_v', 'self_attn.o_proj': 'attn_output', 'post_attention_layernorm': 'ffn_norm',
@@ -61,11 +63,13 @@ def read_config(directory):
     with open(os.path.join(directory, 'config.json'), encoding='utf-8') as file:
         config = json.load(file)
     if config['model_type'] not in ARCHITECTURES:
-        sys.exit(f'{directory}: model_type {config["model_type"]}, expected one of {", ".join(ARCHITECTURES)}')
+        known = ', '.join(ARCHITECTURES)
+        sys.exit(f'{directory}: model_type {config["model_type"]}, expected one of {known}')
     rope = config.get('rope_parameters') or config.get('rope_scaling') or {}
     if rope.get('rope_type', rope.get('type', 'default')) != 'default':
         sys.exit(f'{directory}: RoPE scaling {json.dumps(rope)} is not supported')
-    if (config.get('sliding_window') or config['max_position_embeddings']) < config['max_position_embeddings']:
+    context = config['max_position_embeddings']
+    if (config.get('sliding_window') or context) < context:
         sys.exit(f'{directory}: a sliding window of {config["sliding_window"]} tokens is not supported')
     config['rope_theta'] = rope.get('rope_theta', config.get('rope_theta', 10000.0))
     config['num_key_value_heads'] = config.get('num_key_value_heads') or config['num_attention_heads']
@@ -90,7 +94,7 @@ def add_config(writer, config):
 
 
 def token_texts(directory, count):
-    """The text of each id; an id without one, or whose text was seen before, gets a name of its own."""
+    """The text of each id; an id without one gets a name of its own."""
     texts = [None] * count
     path = os.path.join(directory, 'tokenizer.json')
     if os.path.exists(path):
@@ -99,7 +103,8 @@ def token_texts(directory, count):
         vocabulary = tokenizer['model'].get('vocab', {})
         if isinstance(vocabulary, list):
             vocabulary = {text: token for token, (text, _) in enumerate(vocabulary)}
-        vocabulary = {**vocabulary, **{added['content']: added['id'] for added in tokenizer.get('added_tokens', [])}}
+        added = {token['content']: token['id'] for token in tokenizer.get('added_tokens', [])}
+        vocabulary = {**vocabulary, **added}
         for text, token in vocabulary.items():
             if token < count:
                 texts[token] = text
@@ -141,7 +146,8 @@ def add_tensor(writer, name, dtype, array, f32):
     if f32 or array.ndim == 1:
         writer.add_tensor(name, widen(dtype, array))
     elif dtype == 'BF16':
-        writer.add_tensor(name, numpy.ascontiguousarray(array).view(numpy.uint8), raw_dtype=GGMLQuantizationType.BF16)
+        raw = numpy.ascontiguousarray(array).view(numpy.uint8)
+        writer.add_tensor(name, raw, raw_dtype=GGMLQuantizationType.BF16)
     else:
         writer.add_tensor(name, numpy.ascontiguousarray(array))
 

@@ -1,15 +1,20 @@
 #!/bin/bash
-# peers.sh MODEL_DIR DATA: pare's i8 beside llama.cpp's types on one Llama-family Hugging Face directory and the same
-# tokens (DATA: ids as .u16 or .u32, or text for the model's own tokenizer): bytes of all tensors, perplexity, KL from
-# the uncompressed model, tokens per second of prefill and decode. Prints one table in Markdown.
+# peers.sh MODEL_DIR DATA: pare's i8 beside llama.cpp's types on one Llama-family Hugging Face directory and
+# the same tokens (DATA: ids as .u16 or .u32, or text for the model's own tokenizer): bytes of all tensors,
+# perplexity, KL from the uncompressed model, tokens per second of prefill and decode. Prints one table in
+# Markdown.
 #
 # Settings, as environment variables:
-#   PARE     the binary (build/release/bin/pare)          PYTHON  one with the packages below (python3)
-#   TYPES    llama.cpp's types, the first is compared with (Q8_0)
-#   WINDOWS  windows of 512 tokens that are scored (60)   THREADS thread counts of the speed tests ("1" and all)
-#   ROUNDS   of the speed tests (5): each round runs every program once after a warm-up, so that what else the machine
-#            does falls on all alike                      WORK    a folder to keep the models in (none: removed)
-# Speeds mean something on an idle machine only: with more busy threads than processors both programs stall.
+#   PARE     the binary (build/release/bin/pare)
+#   PYTHON   one with the packages below (python3)
+#   TYPES    llama.cpp's types; the first is compared with (Q8_0)
+#   WINDOWS  windows of 512 tokens that are scored (60)
+#   THREADS  thread counts of the speed tests ("1" and the number of processors)
+#   ROUNDS   of the speed tests (5): each round runs every program once after a warm-up, so that what else the
+#            machine does falls on all alike
+#   WORK     a folder to keep the models in (none: a temporary one)
+# Speeds mean something on an idle machine only: with more busy threads than processors, the threads of one
+# program wait for each other's turn.
 set -euo pipefail
 model=$(realpath "${1:?usage: peers.sh MODEL_DIR DATA}")
 data=$(realpath "${2:?usage: peers.sh MODEL_DIR DATA}")
@@ -49,8 +54,8 @@ done
 echo "measuring quality" >&2
 "$python" "$bench/peer_quality.py" "$work/base.gguf" "$data" "${quantized[@]}" --tokenizer "$model" \
    --windows "${WINDOWS:-60}" --json > "$work/quality.json"
-"$pare" eval "$work/i8.pare" --against "$model" --data "$data" --window 512 --windows "${WINDOWS:-60}" --quiet --json \
-   > "$work/eval.json"
+"$pare" eval "$work/i8.pare" --against "$model" --data "$data" --window 512 --windows "${WINDOWS:-60}" \
+   --quiet --json > "$work/eval.json"
 
 speed() { # NAME COMMAND...: one line of samples
    printf '%s\t%s\n' "$1" "$("${@:2}" | tr -d '\n')" >> "$work/speed.tsv"

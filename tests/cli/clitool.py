@@ -100,7 +100,8 @@ class Tool:
     def start(self, *args, **options):
         options.setdefault('stdout', subprocess.PIPE)
         options.setdefault('stderr', subprocess.PIPE)
-        return subprocess.Popen([self.pare, *args], cwd=self.folder, stdin=subprocess.DEVNULL, **options)
+        options.setdefault('cwd', self.folder)
+        return subprocess.Popen([self.pare, *args], stdin=subprocess.DEVNULL, **options)
 
     def __call__(self, *args, timeout=120, **options):
         process = self.start(*args, **options)

@@ -1,0 +1,184 @@
+/* avx2_linear: the int8 product without VNNI, exact.
+ *
+ * vpmaddubsw adds two products of unsigned and signed bytes in 16 bits, and saturates on unsigned codes up to
+ * 255. So the unsigned side is |w| (<= 128) of the signed weight w, and the sign of w goes to the activation a
+ * in [-127, 127], in one of two ways; no sum of two products then leaves [-32768, 32767].
+ *    few rows: sign(a, w), one vpsignb.
+ *    many rows: a ^ s, s = -1 where w < 0. That is -a - 1 there, hence a sum that lacks |w|: the sum of all |w|
+ *    with w < 0, the same for every row, is what the accumulators start with.
+ * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen: all
+ * three on 2 of 4 units), which is 3/2 of the time.
+ *
+ * Half of a block (8 channels) is one register. Many rows: 8 channels by 10 rows. Few rows: a whole block, so
+ * that its lines are read as one sequential stream. */
+#include "kernels/tiers.h"
+#include "kernels/wide.h"
+
+enum { TILE_ROWS = 10, FEW_ROWS = 4 };
+
+PARE_INLINE __m256i broadcast_codes(const int8_t *a)
+{
+   int32_t four;
+   memcpy(&four, a, sizeof four);
+   return _mm256_set1_epi32(four);
+}
+
+/* The signed weights of half a line. */
+PARE_INLINE __m256i load_weights(const uint8_t *w)
+{
+   return _mm256_xor_si256(_mm256_load_si256((const __m256i *)w), _mm256_set1_epi8((char)0x80));
+}
+
+/* acc + the sum of four products in each of 8 lanes. */
+PARE_INLINE __m256i multiply_add(__m256i acc, __m256i magnitudes, __m256i activations)
+{
+   __m256i pairs = _mm256_maddubs_epi16(magnitudes, activations);
+   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+/* Output channels [first, first + 8) of one row, those below n. */
+PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i acc)
+{
+   int64_t left = p->n - first;
+   if (left <= 0) {
+      return;
+   }
+   v8 scale = v8_mul(v8_set(p->act_scale[row]), v8_load_part(p->w_scale + first, left));
+   v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
+   v8_store_part(p->out + row * p->ldo + first, left, v8_fma(_mm256_cvtepi32_ps(acc), scale, bias));
+}
+
+/* The accumulators are named variables, not an array: gcc keeps an array of registers in memory across the
+ * loop. X is expanded for every row; what lies outside the tile's constants vanishes. */
+#define FOR_FEW(X) X(0) X(1) X(2) X(3)
+#define FOR_ROWS(X) FOR_FEW(X) X(4) X(5) X(6) X(7) X(8) X(9)
+
+/* ---- few rows ---- */
+
+#define DECLARE_FEW(r) __m256i low##r = _mm256_setzero_si256(), high##r = low##r;
+#define MULTIPLY_FEW(r)                                                                   \
+   if (r < rows) {                                                                        \
+      __m256i four = broadcast_codes(a + r * lda + 4 * i);                                \
+      low##r = multiply_add(low##r, low_size, _mm256_sign_epi8(four, low_w));             \
+      high##r = multiply_add(high##r, high_size, _mm256_sign_epi8(four, high_w));         \
+   }
+#define STORE_FEW(r)                                               \
+   if (r < rows) {                                                 \
+      store_channels(p, block * PARE_BLOCK, row + r, low##r);      \
+      store_channels(p, block * PARE_BLOCK + 8, row + r, high##r); \
+   }
+
+/* All of one block by 1 to 4 rows. */
+PARE_INLINE void few(const pare_linear_i8 *p, int64_t block, int64_t row, const int rows)
+{
+   const int64_t kq = p->kq, lda = p->lda;
+   const uint8_t *w = p->codes + block * kq * 64;
+   const int8_t *a = p->act + row * lda;
+   FOR_FEW(DECLARE_FEW)
+   for (int64_t i = 0; i < kq; i++) {
+      __m256i low_w = load_weights(w + 64 * i), high_w = load_weights(w + 64 * i + 32);
+      __m256i low_size = _mm256_abs_epi8(low_w), high_size = _mm256_abs_epi8(high_w);
+      FOR_FEW(MULTIPLY_FEW)
+   }
+   FOR_FEW(STORE_FEW)
+}
+
+static void few_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows)
+{
+   switch (rows) {
+   case 1: few(p, block, row, 1); break;
+   case 2: few(p, block, row, 2); break;
+   case 3: few(p, block, row, 3); break;
+   default: few(p, block, row, 4); break;
+   }
+}
+
+/* ---- many rows ---- */
+
+/* The sum of |w| over w < 0, of 8 channels. */
+static __m256i sum_negatives(const uint8_t *w, int64_t kq)
+{
+   const __m256i zero = _mm256_setzero_si256();
+   __m256i sum = zero;
+   for (int64_t i = 0; i < kq; i++) {
+      __m256i x = load_weights(w + 64 * i);
+      sum = multiply_add(sum, _mm256_abs_epi8(x), _mm256_cmpgt_epi8(zero, x));   /* |w| * -1 */
+   }
+   return _mm256_sub_epi32(zero, sum);
+}
+
+#define DECLARE(r) __m256i acc##r = start;
+#define MULTIPLY(r)                                                           \
+   if (r < rows) {                                                            \
+      __m256i four = broadcast_codes(a + r * lda + 4 * i);                    \
+      acc##r = multiply_add(acc##r, size, _mm256_xor_si256(four, negative));  \
+   }
+#define STORE(r)                                   \
+   if (r < rows) {                                 \
+      store_channels(p, first, row + r, acc##r);   \
+   }
+
+/* Channels [first, first + 8), of half a block, by 1 to 10 rows; start: the sum of negatives. */
+PARE_INLINE void tile(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start, const int rows)
+{
+   const int64_t kq = p->kq, lda = p->lda;
+   const uint8_t *w = p->codes + first / PARE_BLOCK * kq * 64 + first % PARE_BLOCK * 4;
+   const int8_t *a = p->act + row * lda;
+   FOR_ROWS(DECLARE)
+   for (int64_t i = 0; i < kq; i++) {
+      __m256i x = load_weights(w + 64 * i), size = _mm256_abs_epi8(x);
+      __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
+      FOR_ROWS(MULTIPLY)
+   }
+   FOR_ROWS(STORE)
+}
+
+typedef void tile_function(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start);
+
+#define TILE(rows)                                                                                   \
+   static void tile_##rows(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start)       \
+   {                                                                                                 \
+      tile(p, first, row, start, rows);                                                              \
+   }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5)
+TILE(6)
+TILE(7)
+TILE(8)
+TILE(9)
+TILE(10)
+
+static tile_function *const tile_of[TILE_ROWS] = {
+   tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8, tile_9, tile_10
+};
+
+static void many_rows(const pare_linear_i8 *p, int64_t block)
+{
+   for (int64_t half = 0; half < 2; half++) {
+      __m256i start = sum_negatives(p->codes + block * p->kq * 64 + 32 * half, p->kq);
+      for (int64_t r = 0; r < p->m; r += TILE_ROWS) {
+         int64_t rows = p->m - r < TILE_ROWS ? p->m - r : TILE_ROWS;
+         tile_of[rows - 1](p, block * PARE_BLOCK + 8 * half, r, start);
+      }
+   }
+}
+
+static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+{
+   int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
+   for (int64_t b = block0; b < end; b++) {
+      if (p->m > FEW_ROWS) {
+         many_rows(p, b);
+      } else if (p->m > 0) {
+         few_rows(p, b, 0, p->m);
+      }
+   }
+}
+
+void pare_avx2_linear(pare_kernels *k)
+{
+   k->linear_i8 = linear_i8;
+}
