@@ -186,11 +186,6 @@ const char *pare_outfile_target(const pare_outfile *file)
    return file->target;
 }
 
-void pare_outfile_flush(pare_outfile *file, uint64_t offset, uint64_t size)
-{
-   sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
-}
-
 /* The new name is in place by now: a folder that cannot be synced is no failure. */
 static void sync_folder(const char *path)
 {

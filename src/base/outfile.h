@@ -31,8 +31,6 @@ int64_t pare_outfile_find(const pare_outfile *file, const pare_buffer *buffer);
 /* Bytes handed out by pare_outfile_reserve so far. */
 uint64_t pare_outfile_reserved(const pare_outfile *file);
 const char *pare_outfile_target(const pare_outfile *file); /* the path given to pare_outfile_create */
-/* Starts writing [offset, offset + size) to the disk without waiting. */
-void pare_outfile_flush(pare_outfile *file, uint64_t offset, uint64_t size);
 
 /* fsync, rename over the target, fsync of the folder. Nothing may be appended afterwards. */
 pare_status pare_outfile_commit(pare_ctx *ctx, pare_outfile *file);

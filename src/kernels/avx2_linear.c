@@ -95,50 +95,67 @@ static void few_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_
 
 /* ---- many rows ---- */
 
-/* The sum of |w| over w < 0, of 8 channels. */
-static __m256i sum_negatives(const uint8_t *w, int64_t kq)
+enum { CHUNK = 128, BATCH = 8 * TILE_ROWS };
+
+/* CHUNK lines of a block, each half apart. */
+typedef struct chunk {
+   __m256i size[2][CHUNK], negative[2][CHUNK];   /* |w|; -1 where w < 0 */
+   __m256i missing[2];                           /* sum of |w| over w < 0 */
+} chunk;
+
+static void prepare(const uint8_t *w, int64_t lines, chunk *t)
 {
    const __m256i zero = _mm256_setzero_si256();
-   __m256i sum = zero;
-   for (int64_t i = 0; i < kq; i++) {
-      __m256i x = load_weights(w + 64 * i);
-      sum = multiply_add(sum, _mm256_abs_epi8(x), _mm256_cmpgt_epi8(zero, x));   /* |w| * -1 */
+   for (int half = 0; half < 2; half++) {
+      __m256i sum = zero;
+      for (int64_t i = 0; i < lines; i++) {
+         __m256i x = load_weights(w + 64 * i + 32 * half);
+         __m256i size = _mm256_abs_epi8(x), negative = _mm256_cmpgt_epi8(zero, x);
+         t->size[half][i] = size;
+         t->negative[half][i] = negative;
+         sum = multiply_add(sum, size, negative);
+      }
+      t->missing[half] = _mm256_sub_epi32(zero, sum);
    }
-   return _mm256_sub_epi32(zero, sum);
 }
 
-#define DECLARE(r) __m256i acc##r = start;
-#define MULTIPLY(r)                                                           \
-   if (r < rows) {                                                            \
-      __m256i four = broadcast_codes(a + r * lda + 4 * i);                    \
-      acc##r = multiply_add(acc##r, size, _mm256_xor_si256(four, negative));  \
+/* Two rows at a time, step by step: the loads and the two kinds of units are then better shared. */
+#define DECLARE(r) __m256i acc##r = r < rows ? _mm256_add_epi32(acc[2 * r], t->missing[half]) : acc[0];
+#define MULTIPLY_TWO(r, s)                                                                            \
+   if (r < rows) {                                                                                    \
+      __m256i x = _mm256_xor_si256(broadcast_codes(a + r * lda + 4 * i), negative);                   \
+      __m256i y = _mm256_xor_si256(broadcast_codes(a + (s < rows ? s : r) * lda + 4 * i), negative);  \
+      acc##r = multiply_add(acc##r, size, x);                                                         \
+      acc##s = s < rows ? multiply_add(acc##s, size, y) : acc##s;                                     \
    }
-#define STORE(r)                                   \
-   if (r < rows) {                                 \
-      store_channels(p, first, row + r, acc##r);   \
+#define STORE(r)               \
+   if (r < rows) {             \
+      acc[2 * r] = acc##r;     \
    }
 
-/* Channels [first, first + 8), of half a block, by 1 to 10 rows; start: the sum of negatives. */
-PARE_INLINE void tile(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start, const int rows)
+/* acc[2 r] += half a chunk times row r of the activations at a. */
+PARE_INLINE void tile(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda, __m256i *acc,
+                      const int rows)
 {
-   const int64_t kq = p->kq, lda = p->lda;
-   const uint8_t *w = p->codes + first / PARE_BLOCK * kq * 64 + first % PARE_BLOCK * 4;
-   const int8_t *a = p->act + row * lda;
    FOR_ROWS(DECLARE)
-   for (int64_t i = 0; i < kq; i++) {
-      __m256i x = load_weights(w + 64 * i), size = _mm256_abs_epi8(x);
-      __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
-      FOR_ROWS(MULTIPLY)
+   for (int64_t i = 0; i < lines; i++) {
+      __m256i size = t->size[half][i], negative = t->negative[half][i];
+      MULTIPLY_TWO(0, 1)
+      MULTIPLY_TWO(2, 3)
+      MULTIPLY_TWO(4, 5)
+      MULTIPLY_TWO(6, 7)
+      MULTIPLY_TWO(8, 9)
    }
    FOR_ROWS(STORE)
 }
 
-typedef void tile_function(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start);
+typedef void tile_function(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda, __m256i *acc);
 
-#define TILE(rows)                                                                                   \
-   static void tile_##rows(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i start)       \
-   {                                                                                                 \
-      tile(p, first, row, start, rows);                                                              \
+#define TILE(rows)                                                                                    \
+   static void tile_##rows(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda,     \
+                           __m256i *acc)                                                              \
+   {                                                                                                  \
+      tile(t, half, lines, a, lda, acc, rows);                                                        \
    }
 TILE(1)
 TILE(2)
@@ -155,14 +172,32 @@ static tile_function *const tile_of[TILE_ROWS] = {
    tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8, tile_9, tile_10
 };
 
-static void many_rows(const pare_linear_i8 *p, int64_t block)
+/* acc[2 r + half] += a chunk times `rows` rows. */
+static void multiply_chunk(const chunk *t, int64_t lines, const int8_t *a, int64_t lda, int64_t rows,
+                           __m256i *acc)
 {
-   for (int64_t half = 0; half < 2; half++) {
-      __m256i start = sum_negatives(p->codes + block * p->kq * 64 + 32 * half, p->kq);
-      for (int64_t r = 0; r < p->m; r += TILE_ROWS) {
-         int64_t rows = p->m - r < TILE_ROWS ? p->m - r : TILE_ROWS;
-         tile_of[rows - 1](p, block * PARE_BLOCK + 8 * half, r, start);
+   for (int half = 0; half < 2; half++) {
+      for (int64_t r = 0; r < rows; r += TILE_ROWS) {
+         int64_t count = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+         tile_of[count - 1](t, half, lines, a + r * lda, lda, acc + 2 * r + half);
       }
+   }
+}
+
+/* One block by up to BATCH rows. */
+static void many_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows)
+{
+   __m256i acc[2 * BATCH];
+   chunk t;
+   memset(acc, 0, sizeof acc);
+   for (int64_t i = 0; i < p->kq; i += CHUNK) {
+      int64_t lines = p->kq - i < CHUNK ? p->kq - i : CHUNK;
+      prepare(p->codes + (block * p->kq + i) * 64, lines, &t);
+      multiply_chunk(&t, lines, p->act + row * p->lda + 4 * i, p->lda, rows, acc);
+   }
+   for (int64_t r = 0; r < rows; r++) {
+      store_channels(p, block * PARE_BLOCK, row + r, acc[2 * r]);
+      store_channels(p, block * PARE_BLOCK + 8, row + r, acc[2 * r + 1]);
    }
 }
 
@@ -170,10 +205,13 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b++) {
-      if (p->m > FEW_ROWS) {
-         many_rows(p, b);
-      } else if (p->m > 0) {
-         few_rows(p, b, 0, p->m);
+      for (int64_t r = 0; r < p->m; r += BATCH) {
+         int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
+         if (rows > FEW_ROWS) {
+            many_rows(p, b, r, rows);
+         } else {
+            few_rows(p, b, r, rows);
+         }
       }
    }
 }

@@ -128,12 +128,12 @@ static pare_status add_results(pare_ctx *ctx, const encode_job *job, pare_encode
    return PARE_OK;
 }
 
-static pare_status encode_into(pare_ctx *ctx, encode_job *job, pare_outfile *file, pare_buffer *result,
-                               pare_encode_error *error)
+static pare_status encode_into(pare_ctx *ctx, encode_job *job, pare_buffer *result, pare_encode_error *error)
 {
    job->codes = pare_buffer_edit(result);
    job->scales = (float *)(void *)(job->codes + pare_encoding_scales_at(job->weight->dim[0], job->k));
-   pare_stream stream = { .source = job->weight, .file = file, .result = result,
+   pare_stream stream = { .source = job->weight,
+                          .result = result,
                           .result_block = (size_t)job->quads * PARE_LINE };
    PARE_TRY(pare_stream_run(ctx, &stream, encode_block, job));
    return add_results(ctx, job, error);
@@ -164,7 +164,7 @@ pare_status pare_encode_i8(pare_ctx *ctx, pare_weight *weight, int rotation, par
    pare_buffer *result = NULL;
    pare_status status = allocate(ctx, &job);
    if (status == PARE_OK) status = pare_result_buffer(ctx, scratch, bytes, &result);
-   if (status == PARE_OK) status = encode_into(ctx, &job, scratch, result, error);
+   if (status == PARE_OK) status = encode_into(ctx, &job, result, error);
    if (status == PARE_OK) status = pare_weight_replace(ctx, weight, job.encoding, result);
    pare_buffer_unref(ctx, result);
    pare_worker_scratch_finish(ctx, &job.scratch);

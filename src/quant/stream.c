@@ -28,20 +28,12 @@ static size_t source_block(const pare_weight *weight)
    return (size_t)k * PARE_BLOCK_N * pare_dtype_size(pare_encoding_dtype(weight->encoding.kind));
 }
 
-static void finish_chunk(const pare_stream *stream, int64_t file_at, size_t from, size_t size)
-{
-   if (!stream->result) return;
-   if (file_at >= 0) pare_outfile_flush(stream->file, (uint64_t)file_at + from, size);
-   pare_buffer_advise(stream->result, from, size, PARE_DONT_NEED);
-}
-
 pare_status pare_stream_run(pare_ctx *ctx, const pare_stream *stream, pare_work work, void *arg)
 {
    const pare_weight *source = stream->source;
    size_t block = source_block(source);
    int64_t blocks = pare_rows_blocks(source), step = block < CHUNK ? (int64_t)(CHUNK / block) : 1;
    size_t chunk = (size_t)step * block;
-   int64_t file_at = stream->file && stream->result ? pare_outfile_find(stream->file, stream->result) : -1;
    bool in_order = !source->encoding.transposed;
    pare_buffer_advise(source->data, 0, in_order ? AHEAD * chunk : pare_buffer_size(source->data),
                       PARE_WILL_NEED);
@@ -53,8 +45,9 @@ pare_status pare_stream_run(pare_ctx *ctx, const pare_stream *stream, pare_work 
       pare_pool_run(ctx, count, run_shifted, &s);
       PARE_TRY(pare_check_stop(ctx));
       if (in_order) pare_buffer_advise(source->data, at, (size_t)count * block, PARE_DONT_NEED);
-      finish_chunk(stream, file_at, (size_t)first * stream->result_block,
-                   (size_t)count * stream->result_block);
+      if (stream->result)
+         pare_buffer_advise(stream->result, (size_t)first * stream->result_block,
+                            (size_t)count * stream->result_block, PARE_DONT_NEED);
    }
    if (!in_order) pare_buffer_advise(source->data, 0, pare_buffer_size(source->data), PARE_DONT_NEED);
    return PARE_OK;

@@ -1,16 +1,15 @@
 /* stream: runs work over the blocks of 16 rows of a weight in order of the bytes, so that a model larger than
- * memory is read from its mapped file once, ahead of the work, and results are on their way to the disk while
- * the work goes on. Not for other layers. */
+ * memory is read from its mapped file once, ahead of the work, and neither source nor result stays resident.
+ * Not for other layers. */
 #ifndef PARE_QUANT_STREAM_H
 #define PARE_QUANT_STREAM_H
 
-#include "base/outfile.h"
+#include "base/buffer.h"
 #include "base/pool.h"
 #include "ir/weight.h"
 
 typedef struct pare_stream {
    const pare_weight *source;
-   pare_outfile *file;     /* where the result lies when it is in a file, else NULL */
    pare_buffer *result;    /* NULL: nothing is written */
    size_t result_block;    /* bytes of the result a block of rows fills, one block after another */
 } pare_stream;

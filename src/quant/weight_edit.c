@@ -95,12 +95,12 @@ static void edit_block(void *arg, int64_t block, int worker)
    for (int64_t r = 0; r < rows; r++) edit_row(job, first + r, before + r * k, after, &job->results[block]);
 }
 
-static pare_status edit_into(pare_ctx *ctx, edit_job *job, pare_outfile *file, pare_buffer *result,
-                             pare_encode_error *error)
+static pare_status edit_into(pare_ctx *ctx, edit_job *job, pare_buffer *result, pare_encode_error *error)
 {
    *error = (pare_encode_error){ 0 };
    job->out = pare_buffer_edit(result);
-   pare_stream stream = { .source = job->weight, .file = file, .result = result,
+   pare_stream stream = { .source = job->weight,
+                          .result = result,
                           .result_block = PARE_BLOCK_N * job->row_bytes };
    PARE_TRY(pare_stream_run(ctx, &stream, edit_block, job));
    for (int64_t block = 0; block < pare_rows_blocks(job->weight); block++) {
@@ -122,14 +122,17 @@ pare_status pare_weight_edit(pare_ctx *ctx, pare_weight *weight, pare_encoding_k
                              pare_outfile *scratch, pare_row_edit edit, void *user, pare_encode_error *error)
 {
    size_t element = pare_dtype_size(pare_encoding_dtype(store));
-   edit_job job = { .weight = weight, .store = store, .edit = edit, .user = user,
+   edit_job job = { .weight = weight,
+                    .store = store,
+                    .edit = edit,
+                    .user = user,
                     .row_bytes = (size_t)weight->dim[1] * element };
    pare_kernels_init(&job.kernels, ctx->cpu);
    pare_buffer *result = NULL;
    pare_status status = allocate(ctx, &job);
    if (status == PARE_OK)
       status = pare_result_buffer(ctx, scratch, (size_t)weight->dim[0] * job.row_bytes, &result);
-   if (status == PARE_OK) status = edit_into(ctx, &job, scratch, result, error);
+   if (status == PARE_OK) status = edit_into(ctx, &job, result, error);
    if (status == PARE_OK && error->overflows == 0)
       status = pare_weight_replace(ctx, weight, (pare_encoding){ .kind = store }, result);
    pare_buffer_unref(ctx, result);

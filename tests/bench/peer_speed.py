@@ -49,7 +49,8 @@ def main():
             rates = samples(model, [ids] if prompt else [[token] for token in ids], o.r)
             rows.append({'model_filename': o.model, 'model_size': tensor_bytes(o.model),
                          'n_threads': o.threads, 'n_prompt': prompt, 'n_gen': gen,
-                         'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates), 'samples_ts': rates})
+                         'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates),
+                         'samples_ts': rates})
     model.close()
     print(json.dumps(rows))
 
