@@ -76,7 +76,20 @@ static inline int tiny_node(tiny_text *t, const char *op, const char *name, int 
    return t->next++;
 }
 
-#define TINY_TEXT(name, ...) char name[512]; snprintf(name, sizeof name, __VA_ARGS__)
+enum { TINY_TEXT_SIZE = 512 };
+
+PARE_PRINTF(2, 3) static inline void tiny_print(char text[TINY_TEXT_SIZE], const char *fmt, ...)
+{
+   va_list args;
+   va_start(args, fmt);
+   int length = vsnprintf(text, TINY_TEXT_SIZE, fmt, args);
+   va_end(args);
+   ck_assert_int_lt(length, TINY_TEXT_SIZE);
+}
+
+#define TINY_TEXT(name, ...)      \
+   char name[TINY_TEXT_SIZE];     \
+   tiny_print(name, __VA_ARGS__)
 
 static inline int tiny_linear(tiny_text *t, const tiny *m, const char *name, int layer, int x, int n, int k,
                               bool bias, const char *rows)

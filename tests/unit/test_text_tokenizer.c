@@ -109,7 +109,7 @@ END_TEST
 START_TEST(stream_gives_whole_characters)
 {
    static const uint32_t ids[] = { 3, 4, 5, 2 };
-   static const char *const after[] = { "a", "a", "a", "a\xc3\xa9" "a" };
+   static const char *const after[] = { "a", "a", "a", ("a\xc3\xa9" "a") };
    fixture f;
    pare_detokenizer *stream;
    pare_str text = { 0 };
