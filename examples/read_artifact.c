@@ -1,11 +1,11 @@
-/* read_artifact: a reader of .pare files that shares no code with pare. It was written from formats/ARTIFACT.md
- * alone and needs libc, zlib and read_json.h:   cc -O2 read_artifact.c -o read_artifact -lz -lm
+/* read_artifact: a reader of .pare files that shares no code with pare. It was written from
+ * formats/ARTIFACT.md alone and needs libc, zlib and read_json.h:   cc -O2 read_artifact.c -o read_artifact -lz -lm
  *
  *    read_artifact FILE.pare                    a table of the weights, each checked against its SHA-256
  *    read_artifact FILE.pare NAME > values.f32  one weight as f32 values, little endian, row by row
  *
- * Exit codes: 0 ok; 1 the table has a weight whose bytes do not have their SHA-256; 2 usage; 3 not a file that
- * can be read. Start at the end: main, how a weight is shown, decoded and found, how the file is opened. */
+ * Exit codes: 0 ok; 1 the table has a weight whose bytes do not have their SHA-256; 2 usage; 3 not a file
+ * that can be read. Start at the end: main, how a weight is shown, decoded and found, how the file is opened. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -321,8 +321,8 @@ static bool show_weight(const artifact *a, const weight *w, bool dump)
    char shape[48], *name = grab(strlen(w->name));
    snprintf(shape, sizeof shape, w->rank == 1 ? "[%" PRId64 "]" : "[%" PRId64 ", %" PRId64 "]",
             w->rank == 1 ? w->k : w->n, w->k);
-   printf("%-44s %-16s %-4s %8" PRId64 " %-6s %12.5g %12.5g %12.5g\n", printable(strcpy(name, w->name)), shape,
-          encoding_names[w->encoding], w->rotation, same ? "ok" : "BAD", low, high,
+   printf("%-44s %-16s %-4s %8" PRId64 " %-6s %12.5g %12.5g %12.5g\n", printable(strcpy(name, w->name)),
+          shape, encoding_names[w->encoding], w->rotation, same ? "ok" : "BAD", low, high,
           sqrt(squares / ((double)w->n * (double)w->k)));
    return same;
 }
@@ -333,9 +333,10 @@ int main(int argc, char **argv)
    artifact a = open_artifact(argv[1]);
    bool table = argc == 2, good = true, found = table;
    if (table)
-      printf("%-44s %-16s %-4s %8s %-6s %12s %12s %12s\n", "name", "shape", "type", "rotation", "sha256", "min", "max",
-             "rms");
-   for (const char *line = member(a.header, "graph", J_TEXT)->text, *end; *line; line = end + (*end == '\n')) {
+      printf("%-44s %-16s %-4s %8s %-6s %12s %12s %12s\n", "name", "shape", "type", "rotation", "sha256",
+             "min", "max", "rms");
+   const char *line = member(a.header, "graph", J_TEXT)->text;
+   for (const char *end; *line; line = end + (*end == '\n')) {
       end = line + strcspn(line, "\n");
       line += strspn(line, " ");
       if (strncmp(line, "weight ", 7)) continue;

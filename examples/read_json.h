@@ -1,5 +1,5 @@
-/* read_json: a JSON reader (RFC 8259) for small programs: a tree of values, of which all that does not fit ends the
- * program with one line and exit code 3. Knows nothing of artifacts; read_artifact.c is its user.
+/* read_json: a JSON reader (RFC 8259) for small programs. It makes a tree of values; a text that is not JSON, or
+ * lacks what is asked for, ends the program with one line and exit code 3. Knows nothing of artifacts; read_artifact.c is its user.
  *
  *    cursor c = { text, 0 };
  *    const json *size = member(take_value(&c), "size", J_INTEGER); */
@@ -120,7 +120,7 @@ static const char *take_text(cursor *c)
 {
    const char *end = c->at;
    while (*end && *end != '"') end += *end == '\\' && end[1] ? 2 : 1;
-   char *text = grab((uint64_t)(end - c->at)), *out = text;   /* an escape is never shorter than what it says */
+   char *text = grab((uint64_t)(end - c->at)), *out = text;   /* an escape is longer than its character */
    while (*c->at != '"') {
       if ((unsigned char)*c->at < 32) die("a control character or the end inside a JSON string");
       if (*c->at != '\\') *out++ = *c->at++;

@@ -14,7 +14,7 @@
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
-enum { TILE_ROWS = 10, FEW_ROWS = 2 };
+enum { TILE_ROWS = 10, FEW_ROWS = 1 };
 
 PARE_INLINE __m256i broadcast_codes(const int8_t *a)
 {

@@ -34,7 +34,7 @@
    "  %8 = linear \"o\" (%7) [\"o\"] : f32[tokens, 64]\n"                                                 \
    "  %9 = add \"residual\" (%0, %8) : f32[tokens, 64]\n"                                                 \
    "  %10 = select \"last\" (%9, %rows) : f32[rows, 64]\n"                                                \
-   "  %11 = linear \"head\" (%10) [\"head\"] {\"act\":\"i8\"} : f32[rows, 5]\n"                                            \
+   "  %11 = linear \"head\" (%10) [\"head\"] {\"act\":\"i8\"} : f32[rows, 5]\n"                            \
    "  output %11\n"                                                                                       \
    "}\n"
 

@@ -72,7 +72,8 @@ static void write_at(const char *path, const void *bytes, size_t size)
 static void poke(const char *path, size_t at, uint8_t value)
 {
    FILE *file = fopen(path, "r+b");
-   ck_assert(file && fseek(file, (long)at, SEEK_SET) == 0 && fputc(value, file) == value && fclose(file) == 0);
+   ck_assert(file && fseek(file, (long)at, SEEK_SET) == 0 && fputc(value, file) == value);
+   ck_assert_int_eq(fclose(file), 0);
 }
 
 /* ---- the header, for tests that read or change it ---- */
@@ -89,7 +90,8 @@ static void header_text(pare_ctx *ctx, const pare_buffer *file, pare_str *out)
 }
 
 /* The file with another header, deflated and hashed, at `path`. */
-static void write_header(pare_ctx *ctx, const pare_buffer *file, const char *text, size_t size, const char *path)
+static void write_header(pare_ctx *ctx, const pare_buffer *file, const char *text, size_t size,
+                         const char *path)
 {
    const uint8_t *data = pare_buffer_data(file);
    pare_cursor c = pare_cursor_on(data + pare_buffer_size(file) - PARE_FILE_FOOT, PARE_FILE_FOOT);
@@ -159,7 +161,8 @@ static void assert_same_model(pare_ctx *ctx, const pare_model *a, const pare_mod
    ck_assert_str_eq(a->licence, b->licence);
    ck_assert_ptr_null(b->base_model);
    ck_assert_ptr_null(b->generation_config);
-   ck_assert(a->context == b->context && a->vocab == b->vocab && a->bos == b->bos && a->add_bos == b->add_bos);
+   ck_assert(a->context == b->context && a->vocab == b->vocab);
+   ck_assert(a->bos == b->bos && a->add_bos == b->add_bos);
    ck_assert(a->n_end == b->n_end && memcmp(a->end, b->end, sizeof a->end) == 0);
 }
 
@@ -308,7 +311,8 @@ START_TEST(results_stay_in_place)
    assert_same_content(&s);
    pare_buffer *file = bytes_of(&s.ctx, s.other);
    const pare_buffer *head = pare_graph_find_weight(s.made->graph, "head")->data;
-   ck_assert(!memcmp(pare_buffer_data(file) + PARE_FILE_HEAD, pare_buffer_data(head), pare_buffer_size(head)));
+   ck_assert(memcmp(pare_buffer_data(file) + PARE_FILE_HEAD,
+                    pare_buffer_data(head), pare_buffer_size(head)) == 0);
    pare_buffer_unref(&s.ctx, file);
    site_end(&s);
 }
@@ -336,7 +340,8 @@ START_TEST(a_shared_result_hides_no_hole)
    pare_outfile *file;
    pare_artifact_options options = { false, "{\"tool\":\"test\",\"recipe\":[{\"share\":0.5}]}" };
    site_begin(&s);
-   pare_weight *q = pare_graph_find_weight(s.made->graph, "q"), *o = pare_graph_find_weight(s.made->graph, "o");
+   pare_weight *q = pare_graph_find_weight(s.made->graph, "q");
+   pare_weight *o = pare_graph_find_weight(s.made->graph, "o");
    assert_ok(&s.ctx, pare_weight_replace(&s.ctx, o, o->encoding, q->data));
    assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, false));
    assert_ok(&s.ctx, pare_model_clone(&s.ctx, s.made, &model));
@@ -399,8 +404,8 @@ START_TEST(every_truncation_is_refused)
 }
 END_TEST
 
-/* In a header with the right hash, the first `from` becomes `to`. The first section of the file is
- * weights/embed at 64: 2 blocks of 18 channels, 16 lines each, and 32 scales, 2176 bytes; weights/norm follows. */
+/* In a header with the right hash, the first `from` becomes `to`. The first section is weights/embed at 64, 2176
+ * bytes: 2 blocks of 16 lines and 32 scales; weights/norm follows. */
 static const struct edit {
    const char *from, *to;
    pare_status status;
@@ -426,7 +431,8 @@ static const struct edit {
    { "\"size\":2176,", "\"size\":2177,", PARE_INPUT, "stored size" },
    { "\"size\":2176,", "\"size\":-1,", PARE_INPUT, "outside" },
    { "\"size\":2176,\"encoding\":\"raw\"", "\"size\":2176,\"encoding\":\"deflate\"", PARE_INPUT, "" },
-   { "\"size\":2176,\"encoding\":\"raw\"", "\"size\":99999999,\"encoding\":\"deflate\"", PARE_INPUT, "stored size" },
+   { "\"size\":2176,\"encoding\":\"raw\"", "\"size\":99999999,\"encoding\":\"deflate\"", PARE_INPUT,
+     "stored size" },
    { "\"encoding\":\"raw\"", "\"encoding\":\"zstd\"", PARE_UNSUPPORTED, "zstd" },
    { "\"encoding\":\"raw\"", "\"encoding\":null", PARE_INPUT, "section" },
    { "\"name\":\"weights/embed\"", "\"name\":\"weights/embeds\"", PARE_INPUT, "no section weights/embed" },

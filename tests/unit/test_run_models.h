@@ -78,7 +78,7 @@ static inline int tiny_node(tiny_text *t, const char *op, const char *name, int 
 
 enum { TINY_TEXT_SIZE = 512 };
 
-PARE_PRINTF(2, 3) static inline void tiny_print(char text[TINY_TEXT_SIZE], const char *fmt, ...)
+PARE_PRINTF(2, 3) static inline void tiny_format(char text[TINY_TEXT_SIZE], const char *fmt, ...)
 {
    va_list args;
    va_start(args, fmt);
@@ -89,7 +89,7 @@ PARE_PRINTF(2, 3) static inline void tiny_print(char text[TINY_TEXT_SIZE], const
 
 #define TINY_TEXT(name, ...)      \
    char name[TINY_TEXT_SIZE];     \
-   tiny_print(name, __VA_ARGS__)
+   tiny_format(name, __VA_ARGS__)
 
 static inline int tiny_linear(tiny_text *t, const tiny *m, const char *name, int layer, int x, int n, int k,
                               bool bias, const char *rows)
