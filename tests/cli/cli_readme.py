@@ -20,7 +20,7 @@ def listing(kind):
 
 def case_quickstart(t):
     fables()
-    blocks = re.split(r'^\$ ', listing(''), flags=re.MULTILINE)[1:]
+    blocks = re.split(r'^\$ ', listing('').replace('\\\n', ''), flags=re.MULTILINE)[1:]
     equal(len(blocks), 3)
     artifact = t.path('fables.pare')
     for block in blocks:
