@@ -1,11 +1,13 @@
 /* read_artifact: a reader of .pare files that shares no code with pare. It was written from
- * formats/ARTIFACT.md alone and needs libc, zlib and read_json.h:   cc -O2 read_artifact.c -o read_artifact -lz -lm
+ * formats/ARTIFACT.md alone and needs libc, zlib and read_json.h:
+ *    cc -O2 read_artifact.c -o read_artifact -lz -lm
  *
  *    read_artifact FILE.pare                    a table of the weights, each checked against its SHA-256
  *    read_artifact FILE.pare NAME > values.f32  one weight as f32 values, little endian, row by row
  *
  * Exit codes: 0 ok; 1 the table has a weight whose bytes do not have their SHA-256; 2 usage; 3 not a file
- * that can be read. Start at the end: main, how a weight is shown, decoded and found, how the file is opened. */
+ * that can be read. Start at the end: main, how a weight is shown, decoded and found, how the file is
+ * opened. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* read_json: a JSON reader (RFC 8259) for small programs. It makes a tree of values; a text that is not JSON, or
- * lacks what is asked for, ends the program with one line and exit code 3. Knows nothing of artifacts; read_artifact.c is its user.
+/* read_json: a JSON reader (RFC 8259) for small programs. It makes a tree of values; a text that is not
+ * JSON, or lacks what is asked for, ends the program with one line and exit code 3. Knows nothing of
+ * artifacts; read_artifact.c is its user.
  *
  *    cursor c = { text, 0 };
  *    const json *size = member(take_value(&c), "size", J_INTEGER); */

@@ -64,6 +64,14 @@ static void hash_section(void *arg, int64_t item, int worker)
    pare_sha256_of(pare_buffer_data(s->bytes), pare_buffer_size(s->bytes), s->sha256);
 }
 
+/* Whether one of the first `count` sections lies there: two weights may share one result. */
+static bool is_taken(const writer *w, size_t count, int64_t at)
+{
+   for (size_t i = 0; i < count; i++)
+      if (w->sections[i].placed && w->sections[i].offset == (uint64_t)at) return true;
+   return false;
+}
+
 /* Marks the sections that lie in the file; false when the file also holds reserved space that none of them
  * uses. */
 static bool find_placed(writer *w)
@@ -72,7 +80,7 @@ static bool find_placed(writer *w)
    for (size_t i = 0; i < w->n_sections; i++) {
       section *s = &w->sections[i];
       int64_t at = w->options->deflate ? -1 : pare_outfile_find(w->file, s->bytes);
-      s->placed = at >= 0;
+      s->placed = at >= 0 && !is_taken(w, i, at);
       if (!s->placed) continue;
       s->offset = (uint64_t)at;
       s->stored = pare_buffer_size(s->bytes);

@@ -404,8 +404,8 @@ START_TEST(every_truncation_is_refused)
 }
 END_TEST
 
-/* In a header with the right hash, the first `from` becomes `to`. The first section is weights/embed at 64, 2176
- * bytes: 2 blocks of 16 lines and 32 scales; weights/norm follows. */
+/* In a header with the right hash, the first `from` becomes `to`. The first section is weights/embed at
+ * 64, 2176 bytes: 2 blocks of 16 lines and 32 scales; weights/norm follows. */
 static const struct edit {
    const char *from, *to;
    pare_status status;
