@@ -14,7 +14,7 @@ typedef struct bench_options {
    int format;
 } bench_options;
 
-enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MD, MAX_REPEATS = 1000 };
+enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MD, MAX_REPEATS = 1000, LARGEST_BATCH = 512 };
 static const char *const formats[] = { "table", "json", "csv", "md", NULL };
 
 static const pare_field fields[] = {
@@ -251,7 +251,11 @@ static pare_status open_session(pare_ctx *ctx, bench *b)
    cut(ctx, "--n-prompt", b->model->context - o->n_depth, &o->n_prompt);
    cut(ctx, "--n-gen", b->model->context - o->n_depth, &o->n_gen);
    int64_t context = o->n_depth + (o->n_prompt > o->n_gen ? o->n_prompt : o->n_gen);
-   pare_session_options limits = { .slots = o->n_seqs, .context = context, .rows = o->n_seqs };
+   int64_t batch = context < LARGEST_BATCH ? context : LARGEST_BATCH;
+   if (batch < o->n_seqs) batch = o->n_seqs;
+   pare_session_options limits = {
+      .slots = o->n_seqs, .context = context, .tokens = batch, .rows = o->n_seqs
+   };
    b->tokens = pare_arena_array(ctx, b->app->arena, (size_t)context, sizeof *b->tokens);
    if (!b->tokens) return PARE_RESOURCE;
    fill_tokens(b, context);

@@ -4,15 +4,16 @@
  * only then renamed into place. */
 #define _GNU_SOURCE
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/outfile.h"
 #include "bin/compress_report.h"
 #include "bin/load.h"
 #include "bin/metrics.h"
+#include "bin/provenance.h"
 #include "eval/self_text.h"
 #include "formats/format.h"
 #include "formats/pare.h"
@@ -39,7 +40,7 @@ static const pare_field fields[] = {
      .kind = PARE_FIELD_TEXT,
      .offset = offsetof(compress_options, type),
      .value_name = "TYPE",
-     .help = "how weights are stored, for those who need no recipe: i8, f16, bf16 or f32" },
+     .help = "how weights are stored, for those who need no recipe: i8, i4, i3, i2, f16, bf16 or f32" },
    { .name = "recipe",
      .kind = PARE_FIELD_TEXT,
      .offset = offsetof(compress_options, recipe),
@@ -130,6 +131,7 @@ typedef struct job {
    pare_recipe *recipe;
    pare_gates gates;
    pare_model *original, *model; /* model: the clone that is changed */
+   pare_corpus corpus;           /* of --data; empty without */
    pare_outfile *file;
    pare_pipeline_report *report;
    pare_pipeline_estimate estimate;
@@ -164,12 +166,46 @@ static pare_status load_recipe(job *j)
 /* Scratch space lies beside the target: the file system that must hold the result anyway. */
 static pare_status find_folder(job *j)
 {
-   if (snprintf(j->folder, sizeof j->folder, "%s", j->options->output) >= (int)sizeof j->folder)
+   const char *output = j->options->output;
+   struct stat target;
+   if (snprintf(j->folder, sizeof j->folder, "%s", output) >= (int)sizeof j->folder)
       return pare_fail(j->app->ctx, PARE_USAGE, "--output", "the path is too long");
+   if (!*output || output[strlen(output) - 1] == '/')
+      return pare_fail(j->app->ctx, PARE_USAGE, "--output", "\"%.200s\" is no name of a file", output);
+   if (lstat(output, &target) == 0 && !S_ISREG(target.st_mode))
+      return pare_fail(j->app->ctx, PARE_USAGE, "--output", "%.200s exists and is not a regular file",
+                       output);
    char *slash = strrchr(j->folder, '/');
    if (slash) slash[slash == j->folder] = 0;
    else strcpy(j->folder, ".");
    return PARE_OK;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+   struct stat x, y;
+   return a && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* An artifact may be compressed onto itself; a checkpoint, a recipe or a text is not thrown away. */
+static pare_status check_inputs_stay(job *j)
+{
+   const compress_options *o = j->options;
+   char path[PATH_MAX];
+   bool clash = same_file(o->recipe, o->output) || same_file(o->data.path, o->output);
+   for (size_t i = 0; strcmp(j->original->format, "pare") != 0 && i < j->original->n_sources; i++) {
+      snprintf(path, sizeof path, "%s/%s", j->original->path, j->original->sources[i].name);
+      clash |= same_file(path, o->output);
+   }
+   if (!clash) return PARE_OK;
+   return pare_fail(j->app->ctx, PARE_USAGE, "--output", "%s is an input of this command", o->output);
+}
+
+static pare_status check_folder(job *j)
+{
+   struct stat folder;
+   if (stat(j->folder, &folder) == 0 && S_ISDIR(folder.st_mode)) return PARE_OK;
+   return pare_fail(j->app->ctx, PARE_RESOURCE, j->options->output, "there is no folder %.200s", j->folder);
 }
 
 static pare_status check_disk(job *j)
@@ -178,51 +214,13 @@ static pare_status check_disk(job *j)
    char need[32], have[32];
    if (statvfs(j->folder, &disk) != 0) return PARE_OK;
    double free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-   double wanted = (double)(j->estimate.scratch_bytes > j->estimate.output_bytes ? j->estimate.scratch_bytes
-                                                                                 : j->estimate.output_bytes);
+   /* A deflated artifact is written beside the results that it is made from. */
+   double wanted = (double)j->estimate.scratch_bytes;
+   if (j->recipe->deflate || wanted < (double)j->estimate.output_bytes)
+      wanted += (double)j->estimate.output_bytes;
    if (free_bytes >= wanted) return PARE_OK;
    return pare_fail(j->app->ctx, PARE_RESOURCE, j->options->output, "not enough disk: %s needed, %s free",
                     pare_human_bytes(wanted, need), pare_human_bytes(free_bytes, have));
-}
-
-/* ---- provenance ---- */
-
-static pare_status make_provenance(job *j)
-{
-   pare_ctx *ctx = j->app->ctx;
-   pare_json_writer json;
-   pare_json_begin(&json, ctx, &j->provenance, false);
-   pare_json_open_object(&json, NULL);
-   pare_json_put_string(&json, "tool", "pare " PARE_VERSION);
-   PARE_TRY(pare_recipe_print(ctx, j->recipe, &json, "recipe"));
-   pare_json_put_null(&json, "calibration");
-   pare_json_open_array(&json, "sources");
-   for (size_t i = 0; i < j->original->n_sources; i++) {
-      const pare_source_file *source = &j->original->sources[i];
-      pare_json_open_object(&json, NULL);
-      pare_json_put_string(&json, "name", source->name);
-      pare_json_put_int(&json, "bytes", (int64_t)source->size);
-      pare_json_put_string(&json, "sha256", source->sha256);
-      pare_json_close_object(&json);
-   }
-   pare_json_close_array(&json);
-   pare_json_close_object(&json);
-   return json.status;
-}
-
-/* The source is hashed beside the passes: the hash reads the files in order, which also brings the pages
- * that the passes will touch. It works in a context of its own. */
-typedef struct hash_job {
-   pare_ctx ctx;
-   pare_model *model;
-   pare_status status;
-} hash_job;
-
-static void *hash_sources(void *arg)
-{
-   hash_job *h = arg;
-   h->status = pare_model_hash(&h->ctx, h->model);
-   return NULL;
 }
 
 /* ---- work ---- */
@@ -243,36 +241,33 @@ static pare_status run_passes(job *j)
                                      .stop_after = j->options->stop_after,
                                      .print = print_graph,
                                      .user = j->app };
-   hash_job hash = { .ctx = *ctx, .model = j->original };
-   hash.ctx.progress = NULL;
-   pthread_t thread;
-   bool beside = pthread_create(&thread, NULL, hash_sources, &hash) == 0;
+   pare_source_hash hash;
+   pare_source_hash_start(ctx, j->original, &hash);
    pare_status status = pare_pipeline_run(ctx, j->recipe, j->model, &options, &j->report);
-   if (beside) pthread_join(thread, NULL);
-   else hash_sources(&hash);
-   if (status != PARE_OK || hash.status == PARE_OK) return status;
-   ctx->error = hash.ctx.error;
-   return hash.status;
+   if (status == PARE_OK) status = pare_source_hash_wait(ctx, &hash);
+   pare_source_hash_abandon(&hash);
+   return status;
 }
 
+/* Judges what was written, read back from the disk: a fault of the writer would not pass either. */
 static pare_status compare(job *j)
 {
    pare_ctx *ctx = j->app->ctx;
-   pare_corpus corpus = { 0 };
+   pare_model *written = NULL;
    pare_eval_result result;
-   pare_status status = j->options->data.path
-                           ? pare_load_corpus(j->app, j->original, &j->options->data, &corpus)
-                           : pare_self_text(ctx, j->original, &corpus);
+   pare_status status = PARE_OK;
+   if (j->corpus.documents == 0) status = pare_self_text(ctx, j->original, &j->corpus);
+   if (status == PARE_OK) status = pare_artifact_load(ctx, pare_outfile_path(j->file), &written);
    if (status == PARE_OK)
-      status = pare_eval(ctx, j->model, j->original, &corpus, &j->options->protocol, &result);
+      status = pare_eval(ctx, written, j->original, &j->corpus, &j->options->protocol, &result);
    if (status == PARE_OK) {
       pare_json_open_object(&j->app->body, "eval");
-      pare_put_eval(&j->app->body, &result, &corpus);
+      pare_put_eval(&j->app->body, &result, &j->corpus);
       pare_json_close_object(&j->app->body);
       pare_metrics_add_eval(&j->metrics, &result);
-      status = pare_print_eval(ctx, &result, &corpus, &j->app->text);
+      status = pare_print_eval(ctx, &result, &j->corpus, &j->app->text);
    }
-   pare_corpus_finish(ctx, &corpus);
+   pare_model_destroy(ctx, written);
    return status;
 }
 
@@ -286,6 +281,7 @@ static pare_status report_sizes(job *j)
    pare_json_open_object(&j->app->body, "output");
    pare_json_put_string(&j->app->body, "path", j->options->output);
    pare_json_put_string(&j->app->body, "format", "pare");
+   pare_json_put_string(&j->app->body, "arch", j->original->arch);
    pare_json_put_int(&j->app->body, "params", after.params);
    pare_json_put_int(&j->app->body, "bytes", (int64_t)j->output_bytes);
    pare_json_put_int(&j->app->body, "tensor_bytes", (int64_t)after.tensor_bytes);
@@ -304,13 +300,15 @@ static pare_status report_sizes(job *j)
 static pare_status write_artifact(job *j)
 {
    pare_ctx *ctx = j->app->ctx;
-   PARE_TRY(make_provenance(j));
-   pare_artifact_options options = { j->options->deflate || j->recipe->deflate, j->provenance.data };
+   PARE_TRY(pare_provenance_print(ctx, j->original, j->recipe, j->report->n_passes, &j->provenance));
+   pare_artifact_options options = { j->recipe->deflate, j->provenance.data };
    PARE_TRY(pare_artifact_finish(ctx, j->model, &options, &j->file));
    j->output_bytes = pare_outfile_size(j->file);
    PARE_TRY(pare_report_passes(j->app, j->report));
    PARE_TRY(report_sizes(j));
-   PARE_TRY(pare_recipe_print(ctx, j->recipe, &j->app->body, "recipe"));
+   pare_recipe run = *j->recipe;
+   run.n_steps = j->report->n_passes;
+   PARE_TRY(pare_recipe_print(ctx, &run, &j->app->body, "recipe"));
    pare_json_put_null(&j->app->body, "calibration");
    if (j->options->check) PARE_TRY(compare(j));
    pare_status gates = pare_gates_judge(j->app, &j->gates, &j->metrics, j->options->confidence);
@@ -326,9 +324,13 @@ static pare_status prepare(job *j)
    if (!o->output) return pare_fail(ctx, PARE_USAGE, "--output", "missing: say where the artifact goes");
    PARE_TRY(find_folder(j));
    PARE_TRY(load_recipe(j));
+   j->recipe->deflate |= o->deflate;
    PARE_TRY(pare_gates_parse(j->app, &o->gates, o->check ? metric_names : metric_names + FIRST_SIZE_METRIC,
                              &j->gates));
    PARE_TRY(pare_model_load(ctx, j->app->args[0], &j->original));
+   PARE_TRY(check_inputs_stay(j));
+   PARE_TRY(check_folder(j));
+   if (o->check && o->data.path) PARE_TRY(pare_load_corpus(j->app, j->original, &o->data, &j->corpus));
    return pare_pipeline_check(ctx, j->recipe, j->original, &j->estimate);
 }
 
@@ -349,6 +351,7 @@ static pare_status run(pare_app *app, const void *given)
    pare_status status = prepare(&j);
    if (status == PARE_OK)
       status = j.options->dry_run ? pare_print_plan(app, j.recipe, &j.estimate) : work(&j);
+   pare_corpus_finish(app->ctx, &j.corpus);
    pare_pipeline_report_destroy(app->ctx, j.report);
    pare_model_destroy(app->ctx, j.model);
    pare_model_destroy(app->ctx, j.original);

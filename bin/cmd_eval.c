@@ -36,7 +36,7 @@ static const pare_field fields[] = {
      .offset = offsetof(eval_options, gates),
      .letter = 'g',
      .value_name = "GATE",
-     .help = "a bound such as 'kl.mean<=0.002' that must hold for exit code 0; may be repeated" },
+     .help = "a bound such as 'kl.mean<=0.002' that must hold for exit code 0" },
    { .name = "confidence",
      .kind = PARE_FIELD_FLOAT,
      .offset = offsetof(eval_options, confidence),

@@ -318,7 +318,11 @@ static pare_status print_tensors(inspection *in)
 static pare_status inspect(inspection *in)
 {
    pare_str tokenizer = { 0 };
-   if (in->options->graph) return pare_graph_print(in->app->ctx, in->model->graph, &in->app->text);
+   if (in->options->graph) {
+      PARE_TRY(pare_graph_print(in->app->ctx, in->model->graph, &in->app->text));
+      pare_json_put_string(&in->app->body, "graph", in->app->text.data);
+      return PARE_OK;
+   }
    PARE_TRY(measure(in));
    if (in->options->tensor) PARE_TRY(print_tensors(in));
    pare_status status = describe_tokenizer(in, &tokenizer);

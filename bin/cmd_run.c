@@ -1,4 +1,5 @@
 /* cmd_run: generate text, printed as it comes. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ typedef struct run_options {
    pare_sampler_options sampling;
 } run_options;
 
-#define SAMPLING(field) offsetof(run_options, sampling) + offsetof(pare_sampler_options, field)
+#define SAMPLING(field) offsetof(run_options, sampling.field)
 
 static const pare_field fields[] = {
    { .name = "prompt",
@@ -56,55 +57,7 @@ static const pare_field fields[] = {
      .kind = PARE_FIELD_BOOL,
      .offset = offsetof(run_options, ignore_end),
      .help = "go on after an end token" },
-   { .name = "temperature",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = SAMPLING(temperature),
-     .max = 100,
-     .initial = 0,
-     .value_name = "T",
-     .help = "0 always takes the most likely token; 1 samples from the model's distribution" },
-   { .name = "top-k",
-     .kind = PARE_FIELD_INT,
-     .offset = SAMPLING(top_k),
-     .max = 1e9,
-     .value_name = "N",
-     .help = "sample among the N most likely tokens; 0 is all" },
-   { .name = "top-p",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = SAMPLING(top_p),
-     .min = 1e-6,
-     .max = 1,
-     .initial = 1,
-     .value_name = "P",
-     .help = "sample among the most likely tokens that together have probability P" },
-   { .name = "min-p",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = SAMPLING(min_p),
-     .max = 1,
-     .value_name = "P",
-     .help = "leave out tokens less likely than P times the most likely one" },
-   { .name = "repeat-penalty",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = SAMPLING(repeat_penalty),
-     .min = 1,
-     .max = 10,
-     .initial = 1,
-     .value_name = "X",
-     .help = "divide positive and multiply negative logits of recent tokens by X" },
-   { .name = "repeat-window",
-     .kind = PARE_FIELD_INT,
-     .offset = SAMPLING(repeat_window),
-     .max = 1e9,
-     .initial = 64,
-     .value_name = "N",
-     .help = "how many recent tokens the penalty looks at" },
-   { .name = "seed",
-     .kind = PARE_FIELD_INT,
-     .offset = SAMPLING(seed),
-     .max = 9e15,
-     .letter = 's',
-     .value_name = "N",
-     .help = "of the sampler; the same seed gives the same text" },
+   PARE_SAMPLER_FIELDS(SAMPLING),
    PARE_FIELDS_END
 };
 
@@ -121,13 +74,14 @@ typedef struct generation {
    size_t printed;
 } generation;
 
-static void print_new(generation *g)
+static pare_status print_new(pare_ctx *ctx, generation *g)
 {
-   if (!g->app->common.json && g->text.size > g->printed) {
-      fwrite(g->text.data + g->printed, 1, g->text.size - g->printed, stdout);
-      fflush(stdout);
-   }
+   size_t count = g->text.size - g->printed;
+   bool wanted = !g->app->common.json && count > 0;
+   if (wanted && (fwrite(g->text.data + g->printed, 1, count, stdout) != count || fflush(stdout) != 0))
+      return pare_fail(ctx, PARE_RESOURCE, "stdout", "cannot write: %s", strerror(errno));
    g->printed = g->text.size;
+   return PARE_OK;
 }
 
 static pare_status on_token(pare_ctx *ctx, void *user, uint32_t token)
@@ -136,8 +90,7 @@ static pare_status on_token(pare_ctx *ctx, void *user, uint32_t token)
    PARE_TRY(pare_ids_push(ctx, &g->made, token));
    if (g->detokenizer) PARE_TRY(pare_detokenizer_push(ctx, g->detokenizer, token, &g->text));
    else PARE_TRY(pare_str_printf(ctx, &g->text, "%s%u", g->made.size > 1 ? " " : "", token));
-   print_new(g);
-   return PARE_OK;
+   return print_new(ctx, g);
 }
 
 static bool is_end_token(const pare_model *model, uint32_t id)
@@ -198,7 +151,7 @@ static void put_result(generation *g, const pare_generate_result *r)
 {
    static const char *const finishes[] = { "length", "end_token", "context" };
    pare_json_writer *json = &g->app->body;
-   pare_json_put_string(json, "text", g->text.size ? g->text.data : "");
+   pare_json_put_text(json, "text", g->text.size ? g->text.data : "", g->text.size);
    pare_json_open_array(json, "ids");
    for (size_t i = 0; i < g->made.size; i++) pare_json_put_int(json, NULL, g->made.data[i]);
    pare_json_close_array(json);
@@ -212,7 +165,7 @@ static void put_result(generation *g, const pare_generate_result *r)
 static pare_status report(pare_ctx *ctx, generation *g, const pare_generate_result *r)
 {
    if (g->detokenizer) PARE_TRY(pare_detokenizer_finish(ctx, g->detokenizer, &g->text));
-   print_new(g);
+   PARE_TRY(print_new(ctx, g));
    if (!g->app->common.json) fputs("\n", stdout);
    put_result(g, r);
    pare_log(ctx, PARE_INFO, "speed", NULL, "prompt %lld tokens, %.0f tokens/s; generated %lld, %.0f tokens/s",

@@ -63,7 +63,8 @@ static pare_status convert(pare_app *app, const tokenize_options *options, const
       if (status == PARE_OK)
          status =
             pare_tokenizer_decode(app->ctx, tokenizer, ids.data, ids.size, options->skip_special, &app->text);
-      if (status == PARE_OK) pare_json_put_string(&app->body, "text", app->text.size ? app->text.data : "");
+      if (status == PARE_OK)
+         pare_json_put_text(&app->body, "text", app->text.size ? app->text.data : "", app->text.size);
       if (status == PARE_OK) status = pare_str_puts(app->ctx, &app->text, "\n");
    } else {
       status = pare_tokenizer_encode(app->ctx, tokenizer, text, size, options->special, &ids);
@@ -73,38 +74,51 @@ static pare_status convert(pare_app *app, const tokenize_options *options, const
    return status;
 }
 
-static pare_status with_tokenizer(pare_app *app, const tokenize_options *options, const pare_model *model)
+static pare_status load_file(pare_ctx *ctx, const char *path, pare_tokenizer **out)
 {
-   pare_tokenizer *tokenizer = NULL;
-   pare_buffer *file = NULL;
-   pare_status status = pare_load_tokenizer(app, model, &tokenizer);
-   if (status == PARE_OK && options->file)
-      status = pare_read_file(app->ctx, options->file, (size_t)1 << 32, &file);
-   if (status == PARE_OK) {
-      const char *text = file ? (const char *)pare_buffer_data(file) : app->args[1];
-      status = convert(app, options, tokenizer, text, file ? pare_buffer_size(file) : strlen(text));
-   }
-   pare_buffer_unref(app->ctx, file);
-   pare_tokenizer_destroy(app->ctx, tokenizer);
+   pare_buffer *json;
+   PARE_TRY(pare_read_file(ctx, path, (size_t)1 << 30, &json));
+   pare_status status =
+      pare_tokenizer_load(ctx, (const char *)pare_buffer_data(json), pare_buffer_size(json), path, out);
+   pare_buffer_unref(ctx, json);
+   return status;
+}
+
+/* A tokenizer.json may stand for the model that it belongs to. */
+static pare_status load_tokenizer(pare_app *app, pare_tokenizer **out)
+{
+   const char *path = app->args[0];
+   size_t size = strlen(path);
+   if (size > 5 && strcmp(path + size - 5, ".json") == 0) return load_file(app->ctx, path, out);
+   pare_model *model;
+   PARE_TRY(pare_model_load(app->ctx, path, &model));
+   pare_status status = pare_load_tokenizer(app, model, out);
+   pare_model_destroy(app->ctx, model);
    return status;
 }
 
 static pare_status run(pare_app *app, const void *options)
 {
    const tokenize_options *o = options;
-   pare_model *model = NULL;
+   pare_tokenizer *tokenizer;
+   pare_buffer *file = NULL;
    if ((app->n_args == 2) == (o->file != NULL))
       return pare_fail(app->ctx, PARE_USAGE, "tokenize", "expected either a text argument or --file FILE");
-   PARE_TRY(pare_model_load(app->ctx, app->args[0], &model));
-   pare_status status = with_tokenizer(app, o, model);
-   pare_model_destroy(app->ctx, model);
+   PARE_TRY(load_tokenizer(app, &tokenizer));
+   pare_status status = o->file ? pare_read_file(app->ctx, o->file, (size_t)1 << 32, &file) : PARE_OK;
+   if (status == PARE_OK) {
+      const char *text = file ? (const char *)pare_buffer_data(file) : app->args[1];
+      status = convert(app, o, tokenizer, text, file ? pare_buffer_size(file) : strlen(text));
+   }
+   pare_buffer_unref(app->ctx, file);
+   pare_tokenizer_destroy(app->ctx, tokenizer);
    return status;
 }
 
 const pare_command pare_command_tokenize = {
    .name = "tokenize",
    .summary = "turn text into token ids, or ids into text",
-   .usage = "MODEL [TEXT] [options]",
+   .usage = "MODEL|tokenizer.json [TEXT] [options]",
    .description = "Gives the ids that the tokenizers package gives for the model's tokenizer.json. Invalid "
                   "UTF-8 becomes U+FFFD.\n",
    .examples = "  pare tokenize story.pare \"Once upon a time\"\n"

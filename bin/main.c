@@ -93,7 +93,7 @@ static int run_main(pare_ctx *ctx, pare_terminal *terminal, const char *name, in
    pare_str body = { 0 };
    pare_app app = { .ctx = ctx, .arena = pare_arena_create(ctx) };
    const pare_command *command = find_command(name);
-   pare_json_begin(&app.body, ctx, &body, false);
+   pare_json_begin(&app.body, ctx, &body, true);
    pare_json_open_object(&app.body, NULL);
    pare_status status = !app.arena ? PARE_RESOURCE : command ? PARE_OK : unknown_command(ctx, name);
    if (status == PARE_OK) status = run_command(&app, command, argc, argv, terminal);
@@ -108,7 +108,10 @@ static int run_main(pare_ctx *ctx, pare_terminal *terminal, const char *name, in
       print_document(&app, command ? name : "error", status, code, pare_now() - start, &body, terminal);
    else if (app.text.size) fwrite(app.text.data, 1, app.text.size, stdout);
    if (status != PARE_OK && !json) pare_terminal_error(terminal, &ctx->error);
-   if (fflush(stdout) != 0 && code == 0) code = PARE_RESOURCE;
+   if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+      code = pare_fail(ctx, PARE_RESOURCE, "stdout", "cannot write the report; the work itself was done");
+      pare_terminal_error(terminal, &ctx->error);
+   }
    pare_str_finish(ctx, &body);
    pare_str_finish(ctx, &app.text);
    pare_arena_destroy(ctx, app.arena);

@@ -21,7 +21,7 @@ void pare_metrics_add_eval(pare_metrics *metrics, const pare_eval_result *r)
    if (!r->compared) return;
    add_estimate(metrics, "reference.nll", r->reference_nll);
    add_estimate(metrics, "reference.ppl", r->reference_ppl);
-   pare_metrics_add(metrics, "ppl.ratio", r->ppl.value / r->reference_ppl.value, 0);
+   add_estimate(metrics, "ppl.ratio", r->ppl_ratio);
    add_estimate(metrics, "kl.mean", r->kl);
    pare_metrics_add(metrics, "kl.p50", r->kl_p50, 0);
    pare_metrics_add(metrics, "kl.p95", r->kl_p95, 0);
@@ -42,6 +42,7 @@ static void put_comparison(pare_json_writer *json, const pare_eval_result *r)
 {
    put_estimate(json, "reference_ppl", r->reference_ppl);
    put_estimate(json, "reference_nll", r->reference_nll);
+   put_estimate(json, "ppl_ratio", r->ppl_ratio);
    pare_json_open_object(json, "kl");
    pare_json_put_number(json, "mean", r->kl.value);
    pare_json_put_number(json, "stderr", r->kl.stderr_);
@@ -144,6 +145,9 @@ pare_status pare_gates_judge(pare_app *app, pare_gates *gates, const pare_metric
                                confidence));
    }
    if (!failed) return PARE_OK;
-   return pare_fail(app->ctx, PARE_DIFFERS, "gates", "%s failed: %g, bound %g", failed->text, failed->value,
-                    failed->bound);
+   bool unsure = isnan(failed->bound) && !isnan(failed->value);
+   pare_fail(app->ctx, PARE_DIFFERS, "gates", "%s failed: %g, bound %g", failed->text, failed->value,
+             failed->bound);
+   if (unsure) pare_hint(app->ctx, "one window gives no standard error: use more data");
+   return PARE_DIFFERS;
 }

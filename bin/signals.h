@@ -1,4 +1,4 @@
-/* signals: Ctrl-C, SIGTERM and faults on shrunken maps become a flag that the library looks at. */
+/* signals: Ctrl-C, SIGTERM, SIGHUP and faults on shrunken maps become a flag that the library looks at. */
 #ifndef PARE_BIN_SIGNALS_H
 #define PARE_BIN_SIGNALS_H
 

@@ -1,6 +1,7 @@
 /* format: the registry, and what is said about paths that no format takes. */
 #include "formats/format.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,8 +21,9 @@ static const struct foreign {
 } foreigns[] = {
    { "GGUF", ".gguf", "GGUF" },
    { "PK\x03\x04", ".pt", "PyTorch pickle" },
-   { NULL, ".bin", "PyTorch pickle" },
+   { "PK\x03\x04", ".pth", "PyTorch pickle" },
    { NULL, ".onnx", "ONNX" },
+   { NULL, ".bin", "llama2.c and PyTorch .bin" },
 };
 
 static bool ends_with(const char *text, const char *suffix)
@@ -56,11 +58,28 @@ static pare_status refuse_file(pare_ctx *ctx, const char *path)
    return pare_fail(ctx, PARE_INPUT, path, "neither a Hugging Face directory nor a pare artifact");
 }
 
+/* A directory may hold a model of another program: the first entry, by name, that says so. */
+static pare_status refuse_directory(pare_ctx *ctx, const char *path)
+{
+   char found[256] = "";
+   const char *foreign = NULL;
+   DIR *dir = opendir(path);
+   for (struct dirent *entry; dir && (entry = readdir(dir));) {
+      const char *name = foreign_name(entry->d_name, "", 0);
+      if (!name || (foreign && strcmp(entry->d_name, found) > 0)) continue;
+      foreign = name;
+      snprintf(found, sizeof found, "%s", entry->d_name);
+   }
+   if (dir) closedir(dir);
+   if (!foreign) return pare_fail(ctx, PARE_INPUT, path, "a directory without config.json");
+   return pare_fail(ctx, PARE_UNSUPPORTED, path, "holds %s; %s files are not supported", found, foreign);
+}
+
 static pare_status refuse(pare_ctx *ctx, const char *path)
 {
    struct stat st;
    if (stat(path, &st) != 0) return pare_fail(ctx, PARE_INPUT, path, "cannot open: %s", strerror(errno));
-   if (S_ISDIR(st.st_mode)) return pare_fail(ctx, PARE_INPUT, path, "a directory without config.json");
+   if (S_ISDIR(st.st_mode)) return refuse_directory(ctx, path);
    if (!S_ISREG(st.st_mode))
       return pare_fail(ctx, PARE_INPUT, path, "neither a regular file nor a directory");
    return refuse_file(ctx, path);

@@ -116,6 +116,18 @@ static pare_status read_card(pare_ctx *ctx, pare_model *model)
    return status;
 }
 
+/* The small files that shape the artifact count as sources too. */
+static pare_status add_text_sources(pare_ctx *ctx, pare_model *model)
+{
+   static const char *const names[] = { "generation_config.json", "tokenizer_config.json", "chat_template.jinja" };
+   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+      pare_buffer *bytes;
+      PARE_TRY(pare_hf_read(ctx, model->path, names[i], &bytes));
+      if (bytes) PARE_TRY(pare_model_add_source(ctx, model, names[i], bytes));
+   }
+   return PARE_OK;
+}
+
 static pare_status read_text_side(pare_ctx *ctx, const pare_json *config, pare_model *model)
 {
    pare_json *generation = NULL, *tokenizer_config = NULL;
@@ -124,6 +136,7 @@ static pare_status read_text_side(pare_ctx *ctx, const pare_json *config, pare_m
       status = pare_hf_read_json(ctx, model->path, "tokenizer_config.json", &tokenizer_config);
    if (status == PARE_OK) status = pare_hf_tokens(ctx, config, generation, tokenizer_config, model);
    if (status == PARE_OK) status = pare_hf_template(ctx, model->path, tokenizer_config, model);
+   if (status == PARE_OK) status = add_text_sources(ctx, model);
    pare_json_free(generation);
    pare_json_free(tokenizer_config);
    return status;

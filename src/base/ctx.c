@@ -95,9 +95,17 @@ pare_status pare_check_stop(pare_ctx *ctx)
 {
    int signal_number = ctx->stop ? (int)*ctx->stop : 0;
    if (signal_number == 0) return PARE_OK;
-   if (signal_number == SIGBUS)
-      return pare_fail(ctx, PARE_INPUT, NULL, "a mapped file shrank while it was being read");
+   if (signal_number == SIGBUS) {
+      pare_fail(ctx, PARE_INPUT, "input files", "one of them shrank while it was being read");
+      pare_hint(ctx, "do not write to a model that is in use");
+      return PARE_INPUT;
+   }
    return pare_fail(ctx, PARE_STOPPED, NULL, "stopped by signal %d", signal_number);
+}
+
+bool pare_stop_wanted(const pare_ctx *ctx)
+{
+   return ctx->stop && *ctx->stop != 0;
 }
 
 void *pare_alloc(pare_ctx *ctx, size_t size)

@@ -20,7 +20,8 @@
 #define PARE_PRINTF(text, first)
 #endif
 
-/* Allocation hook with the meaning of realloc: size 0 frees and returns NULL; ptr NULL allocates. */
+/* Allocation hook with the meaning of realloc: size 0 frees and returns NULL; ptr NULL allocates. With more
+ * than one thread, workers call it side by side, so it must then be as safe for that as malloc is. */
 typedef struct pare_allocator {
    void *(*fn)(void *user, void *ptr, size_t size);
    void *user;
@@ -77,6 +78,8 @@ void pare_report_progress(pare_ctx *ctx, const char *task, const char *unit, dou
 /* PARE_OK, or PARE_STOPPED when the cancel flag is up, or PARE_INPUT when a mapped file shrank. Long loops
  * call it often; nothing that was read from a map may be published without a call after the read. */
 pare_status pare_check_stop(pare_ctx *ctx);
+/* True when pare_check_stop would fail; records nothing, so workers may ask. */
+bool pare_stop_wanted(const pare_ctx *ctx);
 
 /* Memory. All return NULL after recording PARE_RESOURCE; new memory is zeroed. */
 void *pare_alloc(pare_ctx *ctx, size_t size);

@@ -63,6 +63,7 @@ void pare_json_close_object(pare_json_writer *w);
 void pare_json_open_array(pare_json_writer *w, const char *name);
 void pare_json_close_array(pare_json_writer *w);
 void pare_json_put_string(pare_json_writer *w, const char *name, const char *text); /* NULL text writes null */
+void pare_json_put_text(pare_json_writer *w, const char *name, const char *text, size_t size); /* may hold NULs */
 void pare_json_put_int(pare_json_writer *w, const char *name, int64_t value);
 void pare_json_put_number(pare_json_writer *w, const char *name, double value);     /* shortest text that reads back */
 void pare_json_put_bool(pare_json_writer *w, const char *name, bool value);

@@ -45,9 +45,9 @@ static void escape_byte(char byte, char text[8])
 }
 
 /* Bytes of text that need no escape: [0, returned), all valid UTF-8. */
-static size_t plain_prefix(const char *text)
+static size_t plain_prefix(const char *text, size_t size)
 {
-   size_t at = 0, size = strlen(text), span;
+   size_t at = 0, span;
    for (; at < size && (uint8_t)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\'; at += span) {
       span = pare_utf8_span((const uint8_t *)text + at, size - at < 4 ? size - at : 4);
       if (span == 0) break;
@@ -56,19 +56,21 @@ static size_t plain_prefix(const char *text)
 }
 
 /* A quoted string; bytes that are not UTF-8 become U+FFFD, so that the document stays valid. */
-static void put_quoted(pare_json_writer *w, const char *text)
+static void put_quoted(pare_json_writer *w, const char *text, size_t size)
 {
    char escape[8];
    put(w, "\"");
    while (w->status == PARE_OK) {
-      size_t plain = plain_prefix(text);
+      size_t plain = plain_prefix(text, size);
       w->status = pare_str_append(w->ctx, w->out, text, plain);
+      if (plain == size) break;
       text += plain;
-      if (!*text) break;
+      size -= plain;
       if (*text & (char)0x80) snprintf(escape, sizeof escape, "\xef\xbf\xbd");
       else escape_byte(*text, escape);
       put(w, escape);
       text++;
+      size--;
    }
    put(w, "\"");
 }
@@ -86,7 +88,7 @@ static void put_lead(pare_json_writer *w, const char *name, bool number)
       w->has_items[w->depth] = true;
    }
    if (!name) return;
-   put_quoted(w, name);
+   put_quoted(w, name, strlen(name));
    put(w, w->pretty ? ": " : ":");
 }
 
@@ -144,8 +146,14 @@ void pare_json_close_array(pare_json_writer *w)
 void pare_json_put_string(pare_json_writer *w, const char *name, const char *text)
 {
    put_lead(w, name, false);
-   if (text) put_quoted(w, text);
+   if (text) put_quoted(w, text, strlen(text));
    else put(w, "null");
+}
+
+void pare_json_put_text(pare_json_writer *w, const char *name, const char *text, size_t size)
+{
+   put_lead(w, name, false);
+   put_quoted(w, text, size);
 }
 
 void pare_json_put_int(pare_json_writer *w, const char *name, int64_t value)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,9 @@ struct pare_outfile {
    region *regions;
    size_t n_regions, regions_capacity;
    bool committed;
+   bool syncing; /* the thread below runs and is to be joined */
+   pthread_t syncer;
+   int sync_error; /* what it met: the kernel reports a failed write once, to whoever asks first */
 };
 
 static pare_status disk_error(pare_ctx *ctx, const pare_outfile *file, const char *what, int error)
@@ -99,9 +103,28 @@ pare_status pare_outfile_scratch(pare_ctx *ctx, const char *dir, pare_outfile **
    return finish_open(ctx, file, open_scratch(ctx, file, dir), out);
 }
 
+static void *sync_data(void *arg)
+{
+   pare_outfile *file = arg;
+   file->sync_error = fdatasync(file->fd) == 0 ? 0 : errno;
+   return NULL;
+}
+
+void pare_outfile_sync_ahead(pare_outfile *file)
+{
+   if (!file->syncing) file->syncing = pthread_create(&file->syncer, NULL, sync_data, file) == 0;
+}
+
+static void wait_for_sync(pare_outfile *file)
+{
+   if (file->syncing) pthread_join(file->syncer, NULL);
+   file->syncing = false;
+}
+
 void pare_outfile_destroy(pare_ctx *ctx, pare_outfile *file)
 {
    if (!file) return;
+   wait_for_sync(file);
    if (file->fd >= 0) close(file->fd);
    if (file->temporary && !file->committed) unlink(file->temporary);
    pare_free(ctx, file->temporary);
@@ -137,6 +160,17 @@ pare_status pare_outfile_align(pare_ctx *ctx, pare_outfile *file, size_t align)
 uint64_t pare_outfile_size(const pare_outfile *file)
 {
    return file->size;
+}
+
+pare_status pare_outfile_cut(pare_ctx *ctx, pare_outfile *file, uint64_t size)
+{
+   bool inside = size <= file->size;
+   for (size_t i = 0; i < file->n_regions; i++)
+      if (file->regions[i].offset + file->regions[i].size > size) inside = false;
+   if (!inside) return pare_fail(ctx, PARE_INTERNAL, file->target, "cannot cut off what is not loose");
+   if (ftruncate(file->fd, (off_t)size) != 0) return disk_error(ctx, file, "cannot cut the file", errno);
+   file->size = size;
+   return PARE_OK;
 }
 
 static pare_status map_region(pare_ctx *ctx, pare_outfile *file, size_t size, pare_buffer **out)
@@ -186,6 +220,11 @@ const char *pare_outfile_target(const pare_outfile *file)
    return file->target;
 }
 
+const char *pare_outfile_path(const pare_outfile *file)
+{
+   return file->temporary;
+}
+
 /* The new name is in place by now: a folder that cannot be synced is no failure. */
 static void sync_folder(const char *path)
 {
@@ -200,6 +239,8 @@ static void sync_folder(const char *path)
 pare_status pare_outfile_commit(pare_ctx *ctx, pare_outfile *file)
 {
    if (!file->temporary) return pare_fail(ctx, PARE_INTERNAL, NULL, "a scratch file cannot be committed");
+   wait_for_sync(file);
+   if (file->sync_error) return disk_error(ctx, file, "cannot flush", file->sync_error);
    if (fsync(file->fd) != 0) return disk_error(ctx, file, "cannot flush", errno);
    PARE_TRY(pare_check_stop(ctx));
    if (rename(file->temporary, file->target) != 0)

@@ -21,6 +21,8 @@ pare_status pare_outfile_write(pare_ctx *ctx, pare_outfile *file, const void *by
 /* Appends zeros up to the next multiple of `align`. */
 pare_status pare_outfile_align(pare_ctx *ctx, pare_outfile *file, size_t align);
 uint64_t pare_outfile_size(const pare_outfile *file);
+/* Drops what was written from `size` on. PARE_INTERNAL when the file is shorter, or space reserved there. */
+pare_status pare_outfile_cut(pare_ctx *ctx, pare_outfile *file, uint64_t size);
 
 /* Appends `size` bytes of reserved, zeroed, writable, mapped space at a multiple of 64; the caller gets a
  * buffer whose bytes are the file's. Space is allocated now, so a full disk is an error here and not a
@@ -31,7 +33,10 @@ int64_t pare_outfile_find(const pare_outfile *file, const pare_buffer *buffer);
 /* Bytes handed out by pare_outfile_reserve so far. */
 uint64_t pare_outfile_reserved(const pare_outfile *file);
 const char *pare_outfile_target(const pare_outfile *file); /* the path given to pare_outfile_create */
+const char *pare_outfile_path(const pare_outfile *file);   /* where the bytes lie until commit */
 
+/* Starts bringing what is there to the disk while the caller goes on; commit then waits for the rest alone. */
+void pare_outfile_sync_ahead(pare_outfile *file);
 /* fsync, rename over the target, fsync of the folder. Nothing may be appended afterwards. */
 pare_status pare_outfile_commit(pare_ctx *ctx, pare_outfile *file);
 

@@ -19,7 +19,7 @@ enum { SLOTS = 16, MAX_BATCH = 128, DEFAULT_WINDOW = 512 };
 
 /* Sums over the scored tokens of one span. */
 typedef struct span_sums {
-   double n, nll, reference_nll, kl, agree;
+   double n, nll, reference_nll, worse, kl, agree; /* worse: nll - reference_nll */
 } span_sums;
 
 typedef struct evaluation {
@@ -62,6 +62,7 @@ static pare_status add_scores(pare_ctx *ctx, evaluation *e)
       sum->n += 1;
       sum->nll += s->nll;
       sum->reference_nll += s->reference_nll;
+      sum->worse += s->nll - s->reference_nll;
       sum->kl += s->kl;
       sum->agree += s->agree;
       e->kls[e->n_kls++] = s->kl;
@@ -163,20 +164,28 @@ static int by_value(const void *a, const void *b)
    return x < y ? -1 : x > y;
 }
 
+/* Of n sorted values: at rank share * (n - 1), counted from 0, interpolated. */
+static double percentile(const double *sorted, size_t n, double share)
+{
+   double rank = share * (double)(n - 1);
+   size_t below = (size_t)rank, above = below + 1 < n ? below + 1 : below;
+   return sorted[below] + (rank - (double)below) * (sorted[above] - sorted[below]);
+}
+
 static void fill_comparison(evaluation *e, pare_eval_result *out)
 {
    out->compared = true;
    out->reference_nll = estimate(e, offsetof(span_sums, reference_nll));
    out->reference_ppl = exponential(out->reference_nll);
+   out->ppl_ratio = exponential(estimate(e, offsetof(span_sums, worse)));
    out->kl = estimate(e, offsetof(span_sums, kl));
    out->top1 = estimate(e, offsetof(span_sums, agree));
    out->kl_p50 = out->kl_p95 = out->kl_p99 = out->kl_max = NAN;
    if (isnan(out->kl.value)) return;
    qsort(e->kls, e->n_kls, sizeof *e->kls, by_value);
-   double last = (double)(e->n_kls - 1);
-   out->kl_p50 = e->kls[(size_t)(0.50 * last)];
-   out->kl_p95 = e->kls[(size_t)(0.95 * last)];
-   out->kl_p99 = e->kls[(size_t)(0.99 * last)];
+   out->kl_p50 = percentile(e->kls, e->n_kls, 0.50);
+   out->kl_p95 = percentile(e->kls, e->n_kls, 0.95);
+   out->kl_p99 = percentile(e->kls, e->n_kls, 0.99);
    out->kl_max = e->kls[e->n_kls - 1];
 }
 

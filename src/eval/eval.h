@@ -52,9 +52,10 @@ typedef struct pare_eval_result {
    pare_estimate bits_per_byte; /* nll in bits * tokens / bytes of the whole corpus; NaN when it was not text */
    bool compared;               /* what follows is set */
    pare_estimate reference_nll, reference_ppl;
+   pare_estimate ppl_ratio; /* ppl / reference_ppl; the error is that of the paired difference */
    pare_estimate kl;   /* KL(reference || model), nats */
    pare_estimate top1; /* share of positions with the same most likely token */
-   double kl_p50, kl_p95, kl_p99, kl_max;
+   double kl_p50, kl_p95, kl_p99, kl_max; /* over scored tokens, interpolated between the two nearest ranks */
 } pare_eval_result;
 
 /* `reference` may be NULL. PARE_INPUT when the corpus has no scored token, PARE_USAGE when the two models

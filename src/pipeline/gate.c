@@ -65,7 +65,9 @@ pare_status pare_gate_check(pare_ctx *ctx, const pare_gate *gate, const char *co
    if (near)
       return pare_fail(ctx, PARE_USAGE, gate->text, "no metric \"%s\", did you mean \"%s\"?", gate->metric,
                        near);
-   return pare_fail(ctx, PARE_USAGE, gate->text, "no metric \"%s\"", gate->metric);
+   pare_fail(ctx, PARE_USAGE, gate->text, "no metric \"%s\" here", gate->metric);
+   pare_hint(ctx, "kl.*, top1, reference.* and ppl.ratio need an original to compare with, all but output.* a check");
+   return PARE_USAGE;
 }
 
 /* Quantile of the standard normal distribution, p in (0, 1), to about 7 digits: Wichura, Algorithm AS 241

@@ -27,59 +27,14 @@ struct pare_sampler {
    candidate *candidates;  /* [vocab] */
 };
 
-#define AT(field) offsetof(pare_sampler_options, field)
-const pare_field pare_sampler_fields[] = {
-   { .name = "temperature",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = AT(temperature),
-     .max = 100,
-     .initial = 0.8,
-     .help = "divides the logits; 0 always takes the most likely token" },
-   { .name = "top_k",
-     .kind = PARE_FIELD_INT,
-     .offset = AT(top_k),
-     .max = 1 << 30,
-     .initial = 40,
-     .help = "choose among so many most likely tokens; 0 for all" },
-   { .name = "top_p",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = AT(top_p),
-     .min = 1e-9,
-     .max = 1,
-     .initial = 0.95,
-     .help = "choose among the fewest tokens that have this probability together" },
-   { .name = "min_p",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = AT(min_p),
-     .max = 1,
-     .initial = 0.05,
-     .help = "leave out tokens below this share of the most likely one's probability" },
-   { .name = "repeat_penalty",
-     .kind = PARE_FIELD_FLOAT,
-     .offset = AT(repeat_penalty),
-     .min = 1,
-     .max = 10,
-     .initial = 1,
-     .help = "makes tokens seen before less likely; 1 is off" },
-   { .name = "repeat_window",
-     .kind = PARE_FIELD_INT,
-     .offset = AT(repeat_window),
-     .max = 1 << 30,
-     .initial = 64,
-     .help = "last tokens that the penalty looks at; 0 for none" },
-   { .name = "seed",
-     .kind = PARE_FIELD_INT,
-     .offset = AT(seed),
-     .max = 0x1p53 - 1,
-     .help = "of the random numbers; the same seed gives the same text" },
-   PARE_FIELDS_END
-};
+#define OWN(field) offsetof(pare_sampler_options, field)
+static const pare_field fields[] = { PARE_SAMPLER_FIELDS(OWN), PARE_FIELDS_END };
 
 /* ---- making ---- */
 
 static pare_status check_options(pare_ctx *ctx, const pare_sampler_options *options)
 {
-   for (const pare_field *field = pare_sampler_fields; field->name; field++) {
+   for (const pare_field *field = fields; field->name; field++) {
       const char *at = (const char *)options + field->offset;
       double value = field->kind == PARE_FIELD_INT ? (double)*(const int64_t *)(const void *)at
                                                    : *(const double *)(const void *)at;

@@ -17,7 +17,26 @@ typedef struct pare_sampler_options {
    int64_t seed;
 } pare_sampler_options;
 
-extern const pare_field pare_sampler_fields[];
+/* Entries for the field table of an options struct that holds a pare_sampler_options; AT(field) gives its
+ * offset there. */
+/* clang-format off */
+#define PARE_SAMPLER_FIELDS(AT) \
+   { .name = "temperature", .kind = PARE_FIELD_FLOAT, .offset = AT(temperature), .max = 100, .value_name = "T", \
+     .help = "0 always takes the most likely token; 1 samples from the model's distribution" }, \
+   { .name = "top-k", .kind = PARE_FIELD_INT, .offset = AT(top_k), .max = 1 << 30, .value_name = "N", \
+     .help = "sample among the N most likely tokens; 0 is all" }, \
+   { .name = "top-p", .kind = PARE_FIELD_FLOAT, .offset = AT(top_p), .min = 1e-9, .max = 1, .initial = 1, \
+     .value_name = "P", .help = "sample among the fewest tokens that have this probability together" }, \
+   { .name = "min-p", .kind = PARE_FIELD_FLOAT, .offset = AT(min_p), .max = 1, .value_name = "P", \
+     .help = "leave out tokens less likely than P times the most likely one" }, \
+   { .name = "repeat-penalty", .kind = PARE_FIELD_FLOAT, .offset = AT(repeat_penalty), .min = 1, .max = 10, \
+     .initial = 1, .value_name = "X", \
+     .help = "divide positive and multiply negative logits of recent tokens by X; 1 is off" }, \
+   { .name = "repeat-window", .kind = PARE_FIELD_INT, .offset = AT(repeat_window), .max = 1 << 30, .initial = 64, \
+     .value_name = "N", .help = "how many recent tokens the penalty looks at; 0 is none" }, \
+   { .name = "seed", .kind = PARE_FIELD_INT, .offset = AT(seed), .max = 0x1p53 - 1, .letter = 's', \
+     .value_name = "N", .help = "of the sampler; the same seed gives the same text" }
+/* clang-format on */
 
 typedef struct pare_sampler pare_sampler;
 pare_status pare_sampler_create(pare_ctx *ctx, const pare_sampler_options *options, int64_t vocab,

@@ -3,7 +3,7 @@ import json
 import os
 
 import clitool
-from clitool import HELDOUT, check, equal, fables, is_number, read, tiny, write
+from clitool import HELDOUT, ROOT, check, equal, fables, is_number, read, tiny, write
 
 WINDOWS = ('--windows', '2', '--window', '64')
 CHECK = ('--data', HELDOUT, *WINDOWS)
@@ -199,6 +199,38 @@ def case_quiet_and_progress(t):
     result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', *CHECK).exits(0)
     check('\x1b' not in result.err + result.out.decode(), 'colours in a pipe', result)
     check('\r' not in result.err, 'a bar in a pipe', result)
+
+
+def provenance(t, artifact):
+    return t('inspect', artifact, '--no-measure', '--json').exits(0).document()['provenance']
+
+
+def case_provenance_says_what_ran(t):
+    """Of a recipe that was cut short, only what ran; of a compressed artifact, also where that came from."""
+    recipe, first, second = f'{ROOT}/examples/recipes/prune50-int8.json', t.path('a.pare'), t.path('b.pare')
+    t('compress', fables(), '-o', first, '--recipe', recipe, '--stop-after', 'prune_magnitude', '--no-check',
+      '--quiet').exits(0)
+    equal([p['pass'] for p in provenance(t, first)['recipe']['passes']], ['prune_magnitude'])
+    t('compress', first, '-o', second, '--type', 'i8', '--deflate', '--no-check', '--quiet').exits(0)
+    told = provenance(t, second)
+    equal(told['recipe']['deflate'], True)
+    equal(told['from'], provenance(t, first))
+
+
+def case_broken_stdout(t):
+    """A reader that goes away, or a full disk, ends the run with one line."""
+    with open('/dev/full', 'wb') as full:
+        t('run', fables(), '-p', 'One day', '-n', '50', '--quiet', stdout=full).fails(4, 'stdout', silent=False)
+
+
+def case_bench_many_sequences(t):
+    t('bench', fables(), '-p', '0', '-n', '4', '-b', '64', '-r', '1', '--quiet').exits(0)
+
+
+def case_one_window_gives_no_bound(t):
+    found = t('eval', fables(), '--against', fables(), '--data', HELDOUT, '--windows', '1', '--gate',
+              'kl.mean<=5', '--quiet')
+    found.fails(1, 'more data', silent=False)
 
 
 if __name__ == '__main__':

@@ -315,7 +315,7 @@ START_TEST(finds_tokens)
                "{\"added_tokens\":[{\"id\":3,\"content\":\"<s>\"},{\"id\":4,\"content\":\"</s>\"}]}");
    assert_ok(&f.ctx, load(&f, "{" LLAMA "}"));
    ck_assert(f.model->bos == 3 && f.model->n_end == 1 && f.model->end[0] == 4 && f.model->add_bos);
-   ck_assert_uint_eq(f.model->n_sources, 3);
+   ck_assert_uint_eq(f.model->n_sources, 5);
    ck_assert_uint_eq(pare_buffer_size(f.model->tokenizer), 69);
    assert_fails(&f.ctx, load(&f, WITH("\"eos_token_id\":\"x\"")), PARE_INPUT,
                 "\"eos_token_id\" is not a token id");
