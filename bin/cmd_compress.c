@@ -235,7 +235,7 @@ static pare_status print_graph(pare_ctx *ctx, void *user, const char *pass, cons
 static pare_status run_passes(job *j)
 {
    pare_ctx *ctx = j->app->ctx;
-   pare_pipeline_options options = { .scratch = j->file,
+   pare_pipeline_options options = { .result = j->file,
                                      .scratch_dir = j->folder,
                                      .print_after = j->options->print_after,
                                      .stop_after = j->options->stop_after,

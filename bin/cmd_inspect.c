@@ -112,6 +112,7 @@ static void put_tensor(inspection *in, size_t i)
    pare_json_close_array(json);
    pare_json_put_string(json, "encoding", pare_encoding_name(weight->encoding.kind));
    pare_json_put_int(json, "rotation", weight->encoding.rotation);
+   pare_json_put_int(json, "group", weight->encoding.group);
    pare_json_put_int(json, "params", pare_weight_count(weight));
    pare_json_put_int(json, "bytes", (int64_t)pare_buffer_size(weight->data));
    if (in->options->measure) {
@@ -298,10 +299,11 @@ static pare_status print_tensors(inspection *in)
       const pare_weight_stats *s = &in->stats[i];
       if (!pare_name_matches(weight->name, &in->options->tensor, 1)) continue;
       found++;
-      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%s [%lld, %lld] %s, rotation %d\n",
+      PARE_TRY(pare_str_printf(in->app->ctx, &in->app->text, "%s [%lld, %lld] %s, rotation %d, group %d\n",
                                weight->name, (long long)weight->dim[0],
                                (long long)(weight->rank == 2 ? weight->dim[1] : 1),
-                               pare_encoding_name(weight->encoding.kind), weight->encoding.rotation));
+                               pare_encoding_name(weight->encoding.kind), weight->encoding.rotation,
+                               weight->encoding.group));
       if (!in->options->measure) continue;
       PARE_TRY(
          pare_str_printf(in->app->ctx, &in->app->text,

@@ -93,13 +93,6 @@ static pare_status on_token(pare_ctx *ctx, void *user, uint32_t token)
    return print_new(ctx, g);
 }
 
-static bool is_end_token(const pare_model *model, uint32_t id)
-{
-   for (size_t i = 0; i < model->n_end; i++)
-      if (model->end[i] == (int64_t)id) return true;
-   return false;
-}
-
 /* A template that closes a document (<EOS>) closes nothing here: the prompt is to be continued. */
 static pare_status encode_prompt(pare_ctx *ctx, generation *g, const char *text, size_t size)
 {
@@ -109,7 +102,7 @@ static pare_status encode_prompt(pare_ctx *ctx, generation *g, const char *text,
    pare_ids bare = { 0 };
    pare_status status = pare_tokenizer_encode(ctx, g->tokenizer, text, size, false, &bare);
    if (status == PARE_OK && g->prompt.size > bare.size &&
-       is_end_token(model, g->prompt.data[g->prompt.size - 1]))
+       pare_is_end_token(model, g->prompt.data[g->prompt.size - 1]))
       g->prompt.size--;
    bool templated = g->prompt.size > bare.size;
    pare_ids_finish(ctx, &bare);

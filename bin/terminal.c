@@ -6,19 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REDRAW_SECONDS      0.1
 #define PLAIN_AFTER_SECONDS 5.0
 enum { BAR_WIDTH = 24 };
-
-double pare_now(void)
-{
-   struct timespec now;
-   clock_gettime(CLOCK_MONOTONIC, &now);
-   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 void pare_terminal_init(pare_terminal *t, bool quiet)
 {

@@ -2,6 +2,7 @@
 #ifndef PARE_BIN_TERMINAL_H
 #define PARE_BIN_TERMINAL_H
 
+#include "base/clock.h"
 #include "base/ctx.h"
 
 enum { PARE_MAX_NOTES = 64 };
@@ -30,7 +31,5 @@ void pare_terminal_progress(void *user, const pare_progress *progress);
 void pare_terminal_clear(pare_terminal *t);
 /* "error: WHERE: MESSAGE; HINT", one line. */
 void pare_terminal_error(pare_terminal *t, const pare_error *error);
-
-double pare_now(void); /* monotonic seconds */
 
 #endif

@@ -147,8 +147,8 @@ static artifact open_artifact(const char *path)
 
 /* ---- Weights (sections 2, 3 and 4) */
 
-typedef enum encoding { F32, F16, BF16, I8 } encoding;
-static const char *const encoding_names[] = { "f32", "f16", "bf16", "i8" };
+typedef enum encoding { F32, F16, BF16, I8, I4, I3, I2 } encoding;
+static const char *const encoding_names[] = { "f32", "f16", "bf16", "i8", "i4", "i3", "i2" };
 typedef struct weight {
    const char *name;
    int rank;
@@ -156,7 +156,13 @@ typedef struct weight {
    encoding encoding;
    bool transposed;
    int64_t rotation;  /* 0: none */
+   int64_t group;     /* i4, i3, i2: inputs of a multiplier */
 } weight;
+
+static bool is_block_size(int64_t size)
+{
+   return size == 32 || size == 64 || size == 128;
+}
 
 static void read_properties(weight *w, const json *properties)
 {
@@ -165,18 +171,27 @@ static void read_properties(weight *w, const json *properties)
       bool flag = p->kind == J_TRUE || p->kind == J_FALSE;
       if (!strcmp(p->key, "transposed") && flag) w->transposed = p->kind == J_TRUE;
       else if (!strcmp(p->key, "rotation") && p->kind == J_INTEGER) w->rotation = p->integer;
+      else if (!strcmp(p->key, "group") && p->kind == J_INTEGER) w->group = p->integer;
       else die("%s: bad property \"%s\"", w->name, p->key);
    }
-   bool known = w->rotation == 32 || w->rotation == 64 || w->rotation == 128;
-   if (w->rotation && (w->encoding != I8 || !known || w->k % w->rotation)) die("%s: bad rotation", w->name);
-   if (w->transposed && (w->encoding == I8 || w->rank != 2)) die("%s: cannot be transposed", w->name);
+   bool integers = w->encoding >= I8;
+   if (w->rotation && (!integers || !is_block_size(w->rotation) || w->k % w->rotation))
+      die("%s: bad rotation", w->name);
+   if (w->transposed && (integers || w->rank != 2)) die("%s: cannot be transposed", w->name);
+}
+
+static void check_shape(const weight *w)
+{
+   if (w->encoding >= I8 && (w->rank != 2 || w->k > 65536))
+      die("%s: not a shape for %s", w->name, encoding_names[w->encoding]);
+   if (w->encoding > I8 ? !is_block_size(w->group) : w->group != 0) die("%s: bad group", w->name);
 }
 
 static encoding find_encoding(const char *name, cursor *c)
 {
    skip_spaces(c);
    size_t length = strcspn(c->at, " {");
-   for (int e = F32; e <= I8; e++)
+   for (int e = F32; e <= I2; e++)
       if (strlen(encoding_names[e]) == length && !memcmp(c->at, encoding_names[e], length))
          return c->at += length, (encoding)e;
    die("%s: unknown encoding '%.20s'", name, c->at);
@@ -197,18 +212,32 @@ static weight read_weight(const char *text)
    w.k = (second ? second : first)->integer;
    if (w.n < 1 || w.k < 1 || w.k > ((int64_t)1 << 40) / w.n) die("%s: no shape this reader can hold", w.name);
    w.encoding = find_encoding(w.name, &c);
-   if (w.encoding == I8 && (w.rank != 2 || w.k > 65536)) die("%s: not a shape for i8", w.name);
    skip_spaces(&c);
    if (*c.at) read_properties(&w, take_value(&c));
+   check_shape(&w);
    skip_spaces(&c);
    if (*c.at) die("%s: more than a weight on its line", w.name);
    return w;
 }
 
+/* Bits of a level; i4, i3, i2. */
+static int64_t bits_of(const weight *w)
+{
+   return w->encoding == I4 ? 4 : w->encoding == I3 ? 3 : 2;
+}
+
+/* Of 16 output channels. */
+static int64_t block_bytes(const weight *w)
+{
+   if (w->encoding == I8) return (w->k + 3) / 4 * 64;
+   int64_t groups = (w->k + w->group - 1) / w->group;
+   return ((groups + 3) / 4 + groups * w->group / 32 * bits_of(w)) * 64;
+}
+
 static uint64_t weight_bytes(const weight *w)
 {
    uint64_t n = (uint64_t)w->n, k = (uint64_t)w->k;
-   if (w->encoding == I8) return (n + 15) / 16 * ((k + 3) / 4 * 64 + 16 * sizeof(float));
+   if (w->encoding >= I8) return (n + 15) / 16 * ((uint64_t)block_bytes(w) + 16 * sizeof(float));
    return n * k * (w->encoding == F32 ? 4 : 2);
 }
 
@@ -228,15 +257,36 @@ static float half(uint64_t bits)
    return (sign ? -1.0f : 1.0f) * (float)fraction * 0x1p-24f;
 }
 
+/* The level at byte b of line j of an eight. */
+static int level(const weight *w, const uint8_t *eight, int64_t j, int64_t b)
+{
+   if (w->encoding == I4) return eight[j / 2 * 64 + b] >> j % 2 * 4 & 15;
+   int low = eight[j / 4 * 64 + b] >> j % 4 * 2 & 3;
+   return w->encoding == I2 ? low : low | (eight[128 + b] >> j & 1) << 2;
+}
+
+/* What i8 has as its code. */
+static int grouped_code(const weight *w, const uint8_t *bytes, int64_t channel, int64_t k)
+{
+   int64_t group = k / w->group, bits = bits_of(w), eights = w->group / 32, eight = k / 32;
+   int64_t four_bytes = (1 + 4 * eights * bits) * 64;
+   int multiplier = bytes[group / 4 * four_bytes + channel * 4 + group % 4];
+   int magnitude = multiplier & 15, up = multiplier >> 4 & 1;
+   const uint8_t *planes = bytes + (eight / eights / 4 + 1 + eight * bits) * 64;
+   int u = level(w, planes, k % 32 / 4, channel * 4 + k % 4);
+   if (w->encoding == I2) return magnitude * (2 * u - 3);
+   return magnitude * (u - (w->encoding == I4 ? 8 : 4) + up);
+}
+
 static float decoded(const weight *w, const uint8_t *bytes, int64_t n, int64_t k)
 {
    int64_t at = w->transposed ? k * w->n + n : n * w->k + k;
    if (w->encoding == F32) return float_bits(little_endian(bytes + 4 * at, 4));
    if (w->encoding == F16) return half(little_endian(bytes + 2 * at, 2));
    if (w->encoding == BF16) return float_bits(little_endian(bytes + 2 * at, 2) << 16);
-   int64_t lines = (w->k + 3) / 4, blocks = (w->n + 15) / 16;
-   int code = bytes[(n / 16 * lines + k / 4) * 64 + n % 16 * 4 + k % 4] - 128;
-   return (float)code * float_bits(little_endian(bytes + blocks * lines * 64 + 4 * n, 4));
+   const uint8_t *part = bytes + n / 16 * block_bytes(w), *scales = bytes + (w->n + 15) / 16 * block_bytes(w);
+   int code = w->encoding == I8 ? part[k / 4 * 64 + n % 16 * 4 + k % 4] - 128 : grouped_code(w, part, n % 16, k);
+   return (float)code * float_bits(little_endian(scales + 4 * n, 4));
 }
 
 /* The Walsh-Hadamard transform of each block of `size` values. */

@@ -26,19 +26,13 @@ static const struct foreign {
    { NULL, ".bin", "llama2.c and PyTorch .bin" },
 };
 
-static bool ends_with(const char *text, const char *suffix)
-{
-   size_t size = strlen(text), tail = strlen(suffix);
-   return size >= tail && strcmp(text + size - tail, suffix) == 0;
-}
-
 static const char *foreign_name(const char *path, const char *head, size_t size)
 {
    for (size_t i = 0; i < sizeof foreigns / sizeof foreigns[0]; i++) {
       const struct foreign *f = &foreigns[i];
       if (f->magic && size >= strlen(f->magic) && memcmp(head, f->magic, strlen(f->magic)) == 0)
          return f->name;
-      if (ends_with(path, f->suffix)) return f->name;
+      if (pare_ends_with(path, f->suffix)) return f->name;
    }
    return NULL;
 }
@@ -52,7 +46,7 @@ static pare_status refuse_file(pare_ctx *ctx, const char *path)
    fclose(file);
    const char *foreign = foreign_name(path, head, size);
    if (foreign) return pare_fail(ctx, PARE_UNSUPPORTED, path, "%s files are not supported", foreign);
-   if (ends_with(path, ".safetensors") || ends_with(path, ".json"))
+   if (pare_ends_with(path, ".safetensors") || pare_ends_with(path, ".json"))
       return pare_fail(ctx, PARE_INPUT, path,
                        "one file of a model; expected the directory that holds config.json");
    return pare_fail(ctx, PARE_INPUT, path, "neither a Hugging Face directory nor a pare artifact");

@@ -35,7 +35,7 @@ pare_status pare_hf_read(pare_ctx *ctx, const char *dir, const char *name, pare_
    return pare_read_file(ctx, path, MAX_FILE, out);
 }
 
-pare_status pare_hf_read_json(pare_ctx *ctx, const char *dir, const char *name, pare_json **out)
+static pare_status read_json(pare_ctx *ctx, const char *dir, const char *name, pare_json **out)
 {
    char path[PATH_SIZE];
    *out = NULL;
@@ -131,9 +131,9 @@ static pare_status add_text_sources(pare_ctx *ctx, pare_model *model)
 static pare_status read_text_side(pare_ctx *ctx, const pare_json *config, pare_model *model)
 {
    pare_json *generation = NULL, *tokenizer_config = NULL;
-   pare_status status = pare_hf_read_json(ctx, model->path, "generation_config.json", &generation);
+   pare_status status = read_json(ctx, model->path, "generation_config.json", &generation);
    if (status == PARE_OK)
-      status = pare_hf_read_json(ctx, model->path, "tokenizer_config.json", &tokenizer_config);
+      status = read_json(ctx, model->path, "tokenizer_config.json", &tokenizer_config);
    if (status == PARE_OK) status = pare_hf_tokens(ctx, config, generation, tokenizer_config, model);
    if (status == PARE_OK) status = pare_hf_template(ctx, model->path, tokenizer_config, model);
    if (status == PARE_OK) status = add_text_sources(ctx, model);
@@ -145,7 +145,7 @@ static pare_status read_text_side(pare_ctx *ctx, const pare_json *config, pare_m
 static pare_status read_all(pare_ctx *ctx, pare_model *model)
 {
    pare_json *config;
-   PARE_TRY(pare_hf_read_json(ctx, model->path, "config.json", &config));
+   PARE_TRY(read_json(ctx, model->path, "config.json", &config));
    if (!config) return pare_fail(ctx, PARE_INPUT, model->path, "a directory without config.json");
    pare_status status = read_graph(ctx, config, model);
    if (status == PARE_OK) status = keep_text(ctx, model, "config.json", true, &model->config);
@@ -158,7 +158,7 @@ static pare_status read_all(pare_ctx *ctx, pare_model *model)
    return status == PARE_OK ? pare_check_stop(ctx) : status;
 }
 
-pare_status pare_hf_load(pare_ctx *ctx, const char *dir, pare_model **out)
+static pare_status load(pare_ctx *ctx, const char *dir, pare_model **out)
 {
    pare_model *model;
    PARE_TRY(pare_model_create(ctx, &model));
@@ -176,5 +176,5 @@ const pare_format pare_format_hf = {
    .name = "hf",
    .help = "a Hugging Face directory with config.json and safetensors weights",
    .probe = probe,
-   .load = pare_hf_load,
+   .load = load,
 };

@@ -15,14 +15,10 @@
 #include "base/json.h"
 #include "ir/model.h"
 
-pare_status pare_hf_load(pare_ctx *ctx, const char *dir, pare_model **out);
-
-/* ---- the parts, each filling fields of model ---- */
+/* The format itself is pare_format_hf (format.h); these are its parts, each filling fields of model. */
 
 /* A file of the directory in the heap; *out is NULL when there is none. */
 pare_status pare_hf_read(pare_ctx *ctx, const char *dir, const char *name, pare_buffer **out);
-/* The same parsed; NULL when there is none. */
-pare_status pare_hf_read_json(pare_ctx *ctx, const char *dir, const char *name, pare_json **out);
 /* bos, end, add_bos; model->vocab and model->tokenizer are set. The JSON values may be NULL. (hf_tokens.c) */
 pare_status pare_hf_tokens(pare_ctx *ctx, const pare_json *config, const pare_json *generation,
                            const pare_json *tokenizer_config, pare_model *model);

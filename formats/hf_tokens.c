@@ -19,15 +19,15 @@ static bool known(pare_ctx *ctx, const pare_model *model, const char *key, int64
    return false;
 }
 
-static pare_status add_end(pare_ctx *ctx, pare_model *model, int64_t id)
+static void add_end(pare_ctx *ctx, pare_model *model, int64_t id)
 {
-   if (!known(ctx, model, "eos_token_id", id)) return PARE_OK;
+   if (!known(ctx, model, "eos_token_id", id)) return;
    for (size_t i = 0; i < model->n_end; i++)
-      if (model->end[i] == id) return PARE_OK;
-   if (model->n_end == PARE_MAX_END_TOKENS)
-      return pare_fail(ctx, PARE_UNSUPPORTED, model->path, "more than %d end tokens", PARE_MAX_END_TOKENS);
-   model->end[model->n_end++] = id;
-   return PARE_OK;
+      if (model->end[i] == id) return;
+   if (model->n_end < PARE_MAX_END_TOKENS) model->end[model->n_end++] = id;
+   else
+      pare_log(ctx, PARE_WARNING, "end_tokens", model->path,
+               "end token %" PRId64 " is left out, at most %d are kept", id, PARE_MAX_END_TOKENS);
 }
 
 static pare_status bad_id(pare_ctx *ctx, const pare_model *model, const char *key)
@@ -44,11 +44,12 @@ static pare_status end_from(pare_ctx *ctx, const pare_json *json, pare_model *mo
    *found = true;
    if (!pare_json_is_array(value)) {
       if (!pare_json_int(value, -1, INT32_MAX, &id)) return bad_id(ctx, model, "eos_token_id");
-      return add_end(ctx, model, id);
+      add_end(ctx, model, id);
+      return PARE_OK;
    }
    for (const pare_json *item = pare_json_first(value); item; item = pare_json_next(item)) {
       if (!pare_json_int(item, -1, INT32_MAX, &id)) return bad_id(ctx, model, "eos_token_id");
-      PARE_TRY(add_end(ctx, model, id));
+      add_end(ctx, model, id);
    }
    return PARE_OK;
 }
@@ -97,7 +98,8 @@ static pare_status by_text(pare_ctx *ctx, const pare_json *tokenizer_config, par
    int64_t bos_id = added_id(tokenizer, bos), end_id = added_id(tokenizer, end);
    pare_json_free(tokenizer);
    if (known(ctx, model, "bos_token", bos_id)) model->bos = bos_id;
-   return add_end(ctx, model, end_id);
+   add_end(ctx, model, end_id);
+   return PARE_OK;
 }
 
 /* Llama's own tokenizer class adds the first token unless told otherwise. */

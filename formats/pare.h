@@ -25,12 +25,12 @@ pare_status pare_artifact_start(pare_ctx *ctx, const char *path, pare_outfile **
 pare_status pare_artifact_finish(pare_ctx *ctx, const pare_model *model, const pare_artifact_options *options,
                                  pare_outfile **file);
 
-/* Loads without hashing the sections; every offset, size, count and shape is checked. Raw sections are
- * mapped, deflated ones inflated in parallel. */
+/* Loads without hashing the sections; every offset, size, count and shape is checked, and that the header's
+ * vocabulary is the graph's. Raw sections are mapped, deflated ones inflated in parallel. */
 pare_status pare_artifact_load(pare_ctx *ctx, const char *path, pare_model **out);
 
-/* Recomputes the hash of every section: PARE_DIFFERS naming the first whose bytes changed. *bytes: what was
- * hashed. */
+/* Recomputes the hash of every section, holding one at a time: PARE_DIFFERS naming the first whose content
+ * changed. *bytes: what was hashed. */
 pare_status pare_artifact_verify(pare_ctx *ctx, const char *path, uint64_t *bytes);
 
 #endif

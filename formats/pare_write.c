@@ -2,6 +2,7 @@
  *
  * The header is written last, behind the sections, because only then their places and hashes are known; so
  * a pass's result can lie at its final place before anything else of the file is decided. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,11 +58,36 @@ static pare_status list_sections(pare_ctx *ctx, writer *w)
    return PARE_OK;
 }
 
+typedef struct hashing {
+   pare_ctx *ctx;
+   section *sections;
+   atomic_uint_fast64_t done; /* bytes, of all workers */
+   double total;
+} hashing;
+
+/* Worker 0 is the caller's own thread, so it may report; once work must end the rest is left undone. */
 static void hash_section(void *arg, int64_t item, int worker)
 {
-   (void)worker;
-   section *s = &((section *)arg)[item];
-   pare_sha256_of(pare_buffer_data(s->bytes), pare_buffer_size(s->bytes), s->sha256);
+   hashing *h = arg;
+   section *s = &h->sections[item];
+   pare_sha256 hash;
+   pare_sha256_init(&hash);
+   for (size_t at = 0, step, size = pare_buffer_size(s->bytes); at < size; at += step) {
+      if (pare_stop_wanted(h->ctx)) return;
+      step = size - at < PARE_SHA256_STEP ? size - at : PARE_SHA256_STEP;
+      pare_sha256_update(&hash, pare_buffer_data(s->bytes) + at, step);
+      uint64_t done = atomic_fetch_add(&h->done, step) + step;
+      if (worker == 0) pare_report_progress(h->ctx, "hash", "bytes", (double)done, h->total);
+   }
+   pare_sha256_finish(&hash, s->sha256);
+}
+
+static pare_status hash_sections(pare_ctx *ctx, writer *w)
+{
+   hashing h = { .ctx = ctx, .sections = w->sections };
+   for (size_t i = 0; i < w->n_sections; i++) h.total += (double)pare_buffer_size(w->sections[i].bytes);
+   pare_pool_run(ctx, (int64_t)w->n_sections, hash_section, &h);
+   return pare_check_stop(ctx);
 }
 
 /* Whether one of the first `count` sections lies there: two weights may share one result. */
@@ -98,21 +124,29 @@ static pare_status open_fresh(pare_ctx *ctx, writer *w, pare_outfile **file)
    return PARE_OK;
 }
 
+static pare_status write_piece(pare_ctx *ctx, void *file, const void *bytes, size_t size)
+{
+   return pare_outfile_write(ctx, file, bytes, size);
+}
+
+/* Deflates to where the section will stay; where that saves nothing the place is cleared again. */
+static pare_status write_deflated(pare_ctx *ctx, writer *w, section *s)
+{
+   size_t size = pare_buffer_size(s->bytes);
+   PARE_TRY(pare_deflate_to(ctx, pare_buffer_data(s->bytes), size, write_piece, w->file));
+   s->stored = pare_outfile_size(w->file) - s->offset;
+   s->deflated = s->stored < size;
+   return s->deflated ? PARE_OK : pare_outfile_cut(ctx, w->file, s->offset);
+}
+
 static pare_status write_section(pare_ctx *ctx, writer *w, section *s)
 {
-   const uint8_t *bytes = pare_buffer_data(s->bytes);
-   size_t size = pare_buffer_size(s->bytes);
-   pare_str packed = { 0 };
-   pare_status status = PARE_OK;
-   if (w->options->deflate || *s->prefix == 0) status = pare_deflate(ctx, bytes, size, &packed);
-   if (status == PARE_OK) status = pare_outfile_align(ctx, w->file, PARE_FILE_ALIGN);
-   s->deflated = packed.size > 0 && packed.size < size;
+   PARE_TRY(pare_outfile_align(ctx, w->file, PARE_FILE_ALIGN));
    s->offset = pare_outfile_size(w->file);
-   s->stored = s->deflated ? packed.size : size;
-   if (status == PARE_OK)
-      status = pare_outfile_write(ctx, w->file, s->deflated ? packed.data : (const char *)bytes, s->stored);
-   pare_str_finish(ctx, &packed);
-   return status;
+   if (w->options->deflate || *s->prefix == 0) PARE_TRY(write_deflated(ctx, w, s));
+   if (s->deflated) return PARE_OK;
+   s->stored = pare_buffer_size(s->bytes);
+   return pare_outfile_write(ctx, w->file, pare_buffer_data(s->bytes), s->stored);
 }
 
 static pare_status write_sections(pare_ctx *ctx, writer *w)
@@ -221,9 +255,10 @@ pare_status pare_artifact_finish(pare_ctx *ctx, const pare_model *model, const p
    pare_status status = list_sections(ctx, &w);
    if (status == PARE_OK && !find_placed(&w)) status = open_fresh(ctx, &w, file);
    if (status == PARE_OK) {
-      pare_pool_run(ctx, (int64_t)w.n_sections, hash_section, w.sections);
-      status = write_sections(ctx, &w);
+      pare_outfile_sync_ahead(w.file);
+      status = hash_sections(ctx, &w);
    }
+   if (status == PARE_OK) status = write_sections(ctx, &w);
    if (status == PARE_OK) status = write_header(ctx, &w);
    pare_free(ctx, w.sections);
    /* Of a fresh file and the one with holes, the better one survives. */

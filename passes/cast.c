@@ -1,9 +1,9 @@
 /* cast: store float weights in another float type.
  *
  * Before:  weights of type f32, f16 or bf16.    After: those the targets name have the type asked for,
- *          rounded to nearest even; stored row by row, also where the source has them transposed.
- * Leaves:  integer-encoded weights; a weight with a value too large for the type, with a fallback that says
- *          so. */
+ *          rounded to nearest even; one that changed type is stored row by row, transposed before or not.
+ * Leaves:  integer-encoded weights; weights that have the type already, transposed ones too; a weight with a
+ *          value too large for the type, with a fallback that says so. */
 #include "passes/passes.h"
 
 typedef struct options {

@@ -2,14 +2,16 @@
  *
  * Before:  float matrices.    After: same shapes and encodings (a transposed one is stored row by row).
  *          "sparsity": of each tensor ("scope": "tensor") or of all targeted tensors together ("global")
- *          exactly floor(sparsity * n) of the n blocks are zero, beside those that were. A block is "block"
- *          neighbours along K, the last of a row may be shorter; its score is the mean magnitude.
+ *          the floor(sparsity * n) smallest of the n blocks are zero; blocks that were zero before are among
+ *          them, and more are zero only where more were. A block is "block" neighbours along K, the last of a
+ *          row may be shorter; its score is the mean magnitude.
  *          "pattern": "2:4" keeps the 2 largest of every 4 neighbours along K; of a shorter last group of t
  *          weights ceil(t * 2 / 4).
  * Leaves:  biases, norms (rank 1), embeddings, the head; "targets" that name embeddings or the head prune
  *          them too.
  * Ties:    the lower index is pruned first, and the first tensor of the graph, so results are deterministic.
- * Shrinks nothing by itself: the artifact writer stores it sparse when that is smaller.
+ * Shrinks nothing by itself: a zero takes the room of any other value. Zeros compress well where the recipe
+ *          has the artifact's sections deflated.
  * Source:  Han et al. 2015, section 3; N:M: Zhou et al. 2021, arXiv 2102.04010. */
 #include <math.h>
 #include <stdlib.h>
@@ -199,6 +201,6 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_prune_magnitude = {
    .name = "prune_magnitude", .help = "set the smallest weights to zero", .fields = fields,
-   .options_size = sizeof(options), .targets = default_targets, .requires = PARE_HAS_FLOAT_LINEARS,
+   .options_size = sizeof(options), .targets = default_targets, .requires = PARE_HAS_FLOAT_MATRICES,
    .ensures = PARE_IS_PRUNED, .lossy = true, .check = check, .plan = plan, .run = run_pass
 };

@@ -1,4 +1,5 @@
-/* quant_rtn: quantize weights by rounding to nearest, one scale per output channel.
+/* quant_rtn: quantize weights by rounding to nearest, one scale per output channel and, below 8 bits, a
+ * multiplier per group of inputs.
  *
  * Before:  float weights.    After: the matrices of linear and embed nodes in the integer encoding, and the
  *          linear nodes that use them quantize their activations.
@@ -12,7 +13,10 @@
  *          which spreads outliers. "auto" rotates where that can be done; weights that a pass of the recipe
  *          pruned are not rotated, because their zeros would be lost, and a fallback says so. "on" refuses
  *          such a recipe. Where no size divides K there is no rotation, and a fallback says so.
- * Source:  round to nearest, kernels/round.h; rotation: QuaRot, arXiv 2404.00456, section 4. */
+ * Types:   i8; i4, i3, i2: codes of so many bits times an integer multiplier -15..15 of each group of inputs,
+ *          scales and multipliers searched for the least squared error.
+ * Source:  round to nearest, kernels/round.h, quant/group_search.h; rotation: QuaRot, arXiv 2404.00456, section 4. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ops/ops.h"
@@ -22,10 +26,13 @@ enum { ROTATE_AUTO, ROTATE_ON, ROTATE_OFF };
 
 typedef struct options {
    int type, rotate, act;
+   int64_t group;
    bool positions;
 } options;
 
-static const char *const type_names[] = { "i8", NULL };
+static const char *const type_names[] = { "i8", "i4", "i3", "i2", NULL };
+static const pare_encoding_kind type_kinds[] = { PARE_ENC_I8, PARE_ENC_I4, PARE_ENC_I3, PARE_ENC_I2 };
+static const char *const act_names[] = { "i8", NULL };
 static const char *const rotate_names[] = { "auto", "on", "off", NULL };
 static const char *const default_targets[] = { "*", NULL };
 
@@ -35,6 +42,13 @@ static const pare_field fields[] = {
      .offset = offsetof(options, type),
      .choices = type_names,
      .help = "encoding of the weights" },
+   { .name = "group",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(options, group),
+     .min = 32,
+     .max = 128,
+     .initial = 32,
+     .help = "inputs that share a multiplier: 32, 64 or 128 (i4, i3, i2)" },
    { .name = "rotate",
      .kind = PARE_FIELD_ENUM,
      .offset = offsetof(options, rotate),
@@ -44,7 +58,7 @@ static const pare_field fields[] = {
    { .name = "act",
      .kind = PARE_FIELD_ENUM,
      .offset = offsetof(options, act),
-     .choices = type_names,
+     .choices = act_names,
      .help = "encoding of the activations that enter quantized linear layers" },
    { .name = "positions",
      .kind = PARE_FIELD_BOOL,
@@ -57,7 +71,7 @@ static const pare_field fields[] = {
 typedef struct decision {
    bool quantize;
    int rotation;
-   const char *wanted, *got, *reason; /* a fallback when reason is not NULL */
+   const char *got, *reason; /* a fallback when reason is not NULL */
 } decision;
 
 static bool is_positions(const pare_weight_note *note)
@@ -88,18 +102,24 @@ static bool is_candidate(const pare_pass_run *run, const pare_weight_note *note)
    return pare_pass_wants(run, note->weight);
 }
 
+static pare_encoding encoding_of(const options *o, int rotation)
+{
+   pare_encoding encoding = { .kind = type_kinds[o->type], .rotation = rotation };
+   if (pare_encoding_is_grouped(encoding.kind)) encoding.group = (int)o->group;
+   return encoding;
+}
+
 static decision decide(const pare_pass_run *run, const pare_weight_note *note)
 {
    const options *o = run->options;
-   decision d = { .quantize = true, .wanted = "i8", .got = pare_encoding_name(note->encoding.kind) };
-   pare_encoding plain = { .kind = PARE_ENC_I8 };
+   decision d = { .quantize = true, .got = pare_encoding_name(note->encoding.kind) };
+   pare_encoding plain = encoding_of(o, 0);
    if (!pare_note_is_matrix(note)) d.reason = "a node other than linear and embed uses it too";
    else if (!pare_encoding_fits(&plain, note->weight->rank, note->weight->dim))
       d.reason = "more than 65536 inputs";
    d.quantize = !d.reason;
    if (!d.quantize || o->rotate == ROTATE_OFF) return d;
-   d.wanted = "i8 rotated";
-   d.got = "i8";
+   d.got = type_names[o->type];
    d.rotation = note->pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
    if (note->pruned) d.reason = "pruned values stay zero only without rotation";
    else if (d.rotation == 0) d.reason = "the number of inputs is not a multiple of 32";
@@ -119,8 +139,7 @@ static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
             "\"rotate\": \"on\" would lose the zeros that an earlier pass prunes in %s, expected \"auto\" "
             "or \"off\"",
             note->weight->name);
-      if (d.quantize)
-         pare_pass_plan(run, note->weight, (pare_encoding){ .kind = PARE_ENC_I8, .rotation = d.rotation });
+      if (d.quantize) pare_pass_plan(run, note->weight, encoding_of(o, d.rotation));
    }
    return PARE_OK;
 }
@@ -133,17 +152,42 @@ static void set_activations(const pare_weight_note *note)
    }
 }
 
+static pare_status encode(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight, int rotation,
+                          pare_encode_error *error)
+{
+   pare_encoding encoding = encoding_of(run->options, rotation);
+   pare_outfile *file = pare_pass_outfile(run, weight);
+   if (encoding.kind == PARE_ENC_I8) return pare_encode_i8(ctx, weight, rotation, file, error);
+   return pare_encode_groups(ctx, weight, &encoding, file, error);
+}
+
+static pare_status report_fallback(pare_ctx *ctx, pare_pass_run *run, const pare_weight *weight,
+                                   const decision *d)
+{
+   const options *o = run->options;
+   char wanted[16];
+   snprintf(wanted, sizeof wanted, "%s%s", type_names[o->type], d->quantize ? " rotated" : "");
+   return pare_pass_fallback(ctx, run, weight->name, wanted, d->got, d->reason);
+}
+
 static pare_status quantize(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight)
 {
    const pare_weight_note *note = pare_pass_note(run, weight);
    pare_encode_error error;
    if (!is_candidate(run, note)) return PARE_OK;
    decision d = decide(run, note);
-   if (d.reason) PARE_TRY(pare_pass_fallback(ctx, run, weight->name, d.wanted, d.got, d.reason));
+   if (d.reason) PARE_TRY(report_fallback(ctx, run, weight, &d));
    if (!d.quantize) return PARE_OK;
-   PARE_TRY(pare_encode_i8(ctx, weight, d.rotation, pare_pass_outfile(run, weight), &error));
+   PARE_TRY(encode(ctx, run, weight, d.rotation, &error));
    set_activations(note);
    return pare_pass_record(ctx, run, weight, &error);
+}
+
+static pare_status check(pare_ctx *ctx, const void *chosen, const char *path)
+{
+   const options *o = chosen;
+   if (o->group == 32 || o->group == 64 || o->group == 128) return PARE_OK;
+   return pare_fail(ctx, PARE_USAGE, path, "\"group\" is %lld, expected 32, 64 or 128", (long long)o->group);
 }
 
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
@@ -158,7 +202,7 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_quant_rtn = {
    .name = "quant_rtn", .help = "quantize weights by rounding to nearest, one scale per output channel",
-   .fields = fields, .options_size = sizeof(options), .targets = default_targets,
-   .requires = PARE_HAS_FLOAT_LINEARS,
+   .fields = fields, .options_size = sizeof(options), .targets = default_targets, .check = check,
+   .requires = PARE_HAS_FLOAT_MATRICES,
    .ensures = PARE_IS_QUANTIZED, .lossy = true, .plan = plan, .run = run_pass
 };

@@ -81,7 +81,6 @@ void pare_builder_leave(pare_builder *b);
 int64_t pare_config_int(pare_builder *b, const char *key, int64_t min, int64_t max, int64_t fallback);
 double pare_config_number(pare_builder *b, const char *key, double min, double max, double fallback);
 bool pare_config_bool(pare_builder *b, const char *key, bool fallback);
-const char *pare_config_text(pare_builder *b, const char *key, const char *fallback);
 /* The activation op's kind for the name that transformers uses ("gelu_new"). */
 int pare_config_activation(pare_builder *b, const char *key, const char *fallback);
 /* Records a failure in the builder, with the config as place. */

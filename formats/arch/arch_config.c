@@ -67,7 +67,7 @@ bool pare_config_bool(pare_builder *b, const char *key, bool fallback)
    return value;
 }
 
-const char *pare_config_text(pare_builder *b, const char *key, const char *fallback)
+static const char *config_text(pare_builder *b, const char *key, const char *fallback)
 {
    const char *value = NULL;
    if (!require(b, key, false)) return NULL;
@@ -77,7 +77,7 @@ const char *pare_config_text(pare_builder *b, const char *key, const char *fallb
 
 int pare_config_activation(pare_builder *b, const char *key, const char *fallback)
 {
-   const char *name = pare_config_text(b, key, fallback);
+   const char *name = config_text(b, key, fallback);
    for (size_t i = 0; name && i < sizeof activations / sizeof activations[0]; i++)
       if (strcmp(activations[i].name, name) == 0) return activations[i].kind;
    if (name) pare_config_fail(b, PARE_UNSUPPORTED, "%s \"%.100s\" is not supported", key, name);

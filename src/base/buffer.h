@@ -15,7 +15,7 @@ pare_status pare_buffer_map(pare_ctx *ctx, const char *path, pare_buffer **out);
 /* Bytes [offset, offset + size) of parent, which stays alive as long as the view. PARE_INTERNAL when
  * outside. */
 pare_status pare_buffer_view(pare_ctx *ctx, pare_buffer *parent, size_t offset, size_t size, pare_buffer **out);
-/* Takes over a mapping made elsewhere (scratch.h): munmap(base, map_size) at the end. */
+/* Takes over a mapping made elsewhere (outfile.h): munmap(base, map_size) at the end. */
 pare_status pare_buffer_adopt_map(pare_ctx *ctx, void *base, size_t map_size, size_t offset, size_t size,
                                   pare_buffer **out);
 

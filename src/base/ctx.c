@@ -47,14 +47,28 @@ void pare_ctx_finish(pare_ctx *ctx)
    ctx->pool = NULL;
 }
 
+static void record(pare_error *error, pare_status status, const char *where, const char *fmt, va_list args)
+{
+   error->status = status;
+   snprintf(error->where, sizeof error->where, "%s", where ? where : "");
+   vsnprintf(error->message, sizeof error->message, fmt, args);
+}
+
 pare_status pare_fail(pare_ctx *ctx, pare_status status, const char *where, const char *fmt, ...)
 {
+   va_list args;
    if (ctx->error.status != PARE_OK) return status;
-   ctx->error.status = status;
-   snprintf(ctx->error.where, sizeof ctx->error.where, "%s", where ? where : "");
+   va_start(args, fmt);
+   record(&ctx->error, status, where, fmt, args);
+   va_end(args);
+   return status;
+}
+
+pare_status pare_fail_again(pare_ctx *ctx, pare_status status, const char *where, const char *fmt, ...)
+{
    va_list args;
    va_start(args, fmt);
-   vsnprintf(ctx->error.message, sizeof ctx->error.message, fmt, args);
+   record(&ctx->error, status, where, fmt, args);
    va_end(args);
    return status;
 }

@@ -67,6 +67,10 @@ void pare_ctx_finish(pare_ctx *ctx);
 /* Records a failure and returns `status`. The first failure wins until pare_ctx_clear, so that clean-up
  * cannot bury the cause. `where` may be NULL. */
 pare_status pare_fail(pare_ctx *ctx, pare_status status, const char *where, const char *fmt, ...) PARE_PRINTF(4, 5);
+/* Words the failure just recorded anew, for a caller that knows more: status, place and message become
+ * these, the hint stays. The arguments must not point into ctx->error. */
+pare_status pare_fail_again(pare_ctx *ctx, pare_status status, const char *where, const char *fmt, ...)
+   PARE_PRINTF(4, 5);
 /* Adds what the user can do about the failure just recorded. */
 void pare_hint(pare_ctx *ctx, const char *fmt, ...) PARE_PRINTF(2, 3);
 void pare_ctx_clear(pare_ctx *ctx);

@@ -22,7 +22,8 @@ static uInt slice(size_t left)
    return (uInt)(left < largest_slice ? left : largest_slice);
 }
 
-static pare_status deflate_slices(pare_ctx *ctx, z_stream *z, size_t size, uint8_t *chunk, pare_str *out)
+static pare_status deflate_slices(pare_ctx *ctx, z_stream *z, size_t size, uint8_t *chunk, pare_sink sink,
+                                  void *user)
 {
    for (int result = Z_OK; result != Z_STREAM_END;) {
       if (z->avail_in == 0) size -= z->avail_in = slice(size);
@@ -31,12 +32,13 @@ static pare_status deflate_slices(pare_ctx *ctx, z_stream *z, size_t size, uint8
       result = deflate(z, size == 0 ? Z_FINISH : Z_NO_FLUSH);
       if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
          return pare_fail(ctx, PARE_INTERNAL, NULL, "deflate: zlib returned %d", result);
-      PARE_TRY(pare_str_append(ctx, out, chunk, CHUNK - z->avail_out));
+      PARE_TRY(sink(ctx, user, chunk, CHUNK - z->avail_out));
+      PARE_TRY(pare_check_stop(ctx));
    }
    return PARE_OK;
 }
 
-pare_status pare_deflate(pare_ctx *ctx, const void *bytes, size_t size, pare_str *out)
+pare_status pare_deflate_to(pare_ctx *ctx, const void *bytes, size_t size, pare_sink sink, void *user)
 {
    z_stream z = { .zalloc = take_memory, .zfree = give_memory, .opaque = ctx,
                   .next_in = (Bytef *)(uintptr_t)bytes };
@@ -45,10 +47,20 @@ pare_status pare_deflate(pare_ctx *ctx, const void *bytes, size_t size, pare_str
    pare_status status = PARE_OK;
    if (deflateInit2(&z, LEVEL, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
       status = pare_fail(ctx, PARE_RESOURCE, NULL, "deflate: out of memory");
-   if (status == PARE_OK) status = deflate_slices(ctx, &z, size, chunk, out);
+   if (status == PARE_OK) status = deflate_slices(ctx, &z, size, chunk, sink, user);
    deflateEnd(&z);
    pare_free(ctx, chunk);
    return status;
+}
+
+static pare_status append(pare_ctx *ctx, void *user, const void *bytes, size_t size)
+{
+   return pare_str_append(ctx, user, bytes, size);
+}
+
+pare_status pare_deflate(pare_ctx *ctx, const void *bytes, size_t size, pare_str *out)
+{
+   return pare_deflate_to(ctx, bytes, size, append, out);
 }
 
 /* Inflates until the stream ends or stands still; *in_left and *out_left say what remains. */

@@ -1,10 +1,8 @@
-/* fields: decoding, encoding, comparing; help is in fields_help.c. Every kind is one case in each switch. */
+/* fields: decoding and encoding; help is in fields_help.c. Every kind is one case in each switch. */
 #include "base/fields.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fields_text.h"
@@ -243,19 +241,6 @@ pare_status pare_fields_from_json(pare_ctx *ctx, const pare_field *fields, const
 
 /* ---- from text ---- */
 
-/* strtod wants the decimal point of the locale; texts here always have '.'. NaN unless it is a number. */
-static double number_from_text(const char *text)
-{
-   char local[128], *end;
-   const char *point = localeconv()->decimal_point, *dot = strchr(text, '.');
-   if (!*text || strspn(text, "0123456789+-.eE") != strlen(text)) return (double)NAN;
-   int before = dot ? (int)(dot - text) : (int)strlen(text);
-   int size = snprintf(local, sizeof local, "%.*s%s%s", before, text, dot ? point : "", dot ? dot + 1 : "");
-   if (size < 0 || (size_t)size >= sizeof local) return (double)NAN;
-   double value = strtod(local, &end);
-   return *end ? (double)NAN : value;
-}
-
 static bool bool_from_text(const char *text, bool *to)
 {
    *to = strcmp(text, "true") == 0;
@@ -286,8 +271,8 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
       good = bool_from_text(text, &flag);
       if (good) *(bool *)to = flag;
       break;
-   case PARE_FIELD_INT: good = set_int(field, number_from_text(text), to); break;
-   case PARE_FIELD_FLOAT: good = set_float(field, number_from_text(text), to); break;
+   case PARE_FIELD_INT: good = set_int(field, pare_number_parse(text, strlen(text)), to); break;
+   case PARE_FIELD_FLOAT: good = set_float(field, pare_number_parse(text, strlen(text)), to); break;
    case PARE_FIELD_ENUM: good = set_choice(field, text, to); break;
    case PARE_FIELD_TEXT: return set_text(ctx, text, arena, to);
    case PARE_FIELD_LIST:
@@ -300,7 +285,7 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
    return misfit(ctx, field, found, where, bad);
 }
 
-/* ---- to JSON, and comparing ---- */
+/* ---- to JSON ---- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -312,26 +297,6 @@ static bool same_list(const pare_list *a, const pare_list *b)
    for (size_t i = 0; i < a->count && i < b->count; i++)
       if (!same_text(a->items[i], b->items[i])) return false;
    return a->count == b->count;
-}
-
-static bool same_value(const pare_field *field, const void *a, const void *b)
-{
-   switch (field->kind) {
-   case PARE_FIELD_BOOL: return *(const bool *)a == *(const bool *)b;
-   case PARE_FIELD_INT: return *(const int64_t *)a == *(const int64_t *)b;
-   case PARE_FIELD_FLOAT: return memcmp(a, b, sizeof(double)) == 0;
-   case PARE_FIELD_ENUM: return *(const int *)a == *(const int *)b;
-   case PARE_FIELD_TEXT: return same_text(*(const char *const *)a, *(const char *const *)b);
-   case PARE_FIELD_LIST: return same_list(a, b);
-   }
-   return false;
-}
-
-bool pare_fields_equal(const pare_field *fields, const void *a, const void *b)
-{
-   for (const pare_field *f = fields; f->name; f++)
-      if (!same_value(f, const_slot(f, a), const_slot(f, b))) return false;
-   return true;
 }
 
 static bool is_initial(const pare_field *field, const void *value)

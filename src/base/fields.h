@@ -53,7 +53,6 @@ const pare_field *pare_fields_find(const pare_field *fields, const char *name);
 /* Writes name and value of every field into the open JSON object; defaults too unless skip_defaults. */
 pare_status pare_fields_to_json(pare_ctx *ctx, const pare_field *fields, const void *options, bool skip_defaults,
                                 pare_json_writer *writer);
-bool pare_fields_equal(const pare_field *fields, const void *a, const void *b);
 /* One aligned paragraph a field: name, value, range, default, help. `prefix` is "--" on a command line,
  * else "". */
 pare_status pare_fields_help(pare_ctx *ctx, const pare_field *fields, const char *prefix, pare_str *out);

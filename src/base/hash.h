@@ -10,6 +10,7 @@ typedef struct pare_sha256 {
    struct sha256_ctx state;
 } pare_sha256;
 
+enum { PARE_SHA256_STEP = 1 << 20 }; /* bytes to hash between two looks at the stop flag */
 enum { PARE_SHA256_RAW = 32, PARE_SHA256_HEX = 65 }; /* bytes; 64 lower-case hex digits and the zero byte */
 
 void pare_sha256_init(pare_sha256 *hash);

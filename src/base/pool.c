@@ -13,11 +13,12 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 
-enum { CACHE_LINE = 64, MOST_THREADS = 1024, SPIN_NS = 40000, PAUSES = 32 };
+enum { CACHE_LINE = 64, MOST_THREADS = 1024, PAUSES = 32 };
+#define SPIN_SECONDS 40e-6
 
 #define GATE_OPEN 0x80000000u
 #define GATE_INSIDE 0x7fffffffu
@@ -58,19 +59,12 @@ static inline void cpu_pause(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-   struct timespec t;
-   clock_gettime(CLOCK_MONOTONIC, &t);
-   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Waits a short while for ready(pool, seen); false when it is time to sleep. */
 static bool spin(pare_pool *pool, bool (*ready)(pare_pool *, uint64_t), uint64_t seen)
 {
    if (ready(pool, seen)) return true;
    if (!pool->spins) return false;
-   for (int64_t limit = now_ns() + SPIN_NS; now_ns() < limit;) {
+   for (double limit = pare_now() + SPIN_SECONDS; pare_now() < limit;) {
       for (int i = 0; i < PAUSES; i++) {
          if (ready(pool, seen)) return true;
          cpu_pause();

@@ -7,7 +7,8 @@
 #include "base/ctx.h"
 
 /* One item of work. `worker` in [0, pare_pool_width) names scratch space that no other running item uses.
- * Must not allocate through the context nor set its error. */
+ * Must not allocate through the caller's context nor set its error; a copy of the context, with an
+ * error of its own, may do both. */
 typedef void (*pare_work)(void *arg, int64_t item, int worker);
 
 /* Runs items [0, count); returns when all are done. With one thread (or when no thread can be started) the

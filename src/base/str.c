@@ -1,7 +1,10 @@
 /* str: see str.h. */
 #include "base/str.h"
 
+#include <locale.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 pare_status pare_grow(pare_ctx *ctx, void **items, size_t *capacity, size_t need, size_t size)
@@ -49,7 +52,7 @@ pare_status pare_str_printf(pare_ctx *ctx, pare_str *str, const char *fmt, ...)
    va_start(args, fmt);
    int length = vsnprintf(NULL, 0, fmt, args);
    va_end(args);
-   PARE_TRY(reserve(ctx, str, (size_t)length));
+   PARE_TRY(reserve(ctx, str, length < 0 ? SIZE_MAX : (size_t)length));
    va_start(args, fmt);
    vsnprintf(str->data + str->size, (size_t)length + 1, fmt, args);
    va_end(args);
@@ -67,4 +70,27 @@ void pare_str_finish(pare_ctx *ctx, pare_str *str)
 {
    pare_free(ctx, str->data);
    *str = (pare_str){ 0 };
+}
+
+bool pare_ends_with(const char *text, const char *ending)
+{
+   size_t size = strlen(text), tail = strlen(ending);
+   return size >= tail && strcmp(text + size - tail, ending) == 0;
+}
+
+/* strtod takes the decimal point of the locale, so that is put in the place of '.'. */
+double pare_number_parse(const char *text, size_t size)
+{
+   char number[121], local[160], *end;
+   if (size == 0 || size >= sizeof number) return (double)NAN;
+   memcpy(number, text, size);
+   number[size] = 0;
+   if (strspn(number, "0123456789+-.eE") != size) return (double)NAN;
+   int before = (int)strcspn(number, ".");
+   const char *after = number[before] ? number + before + 1 : "";
+   const char *point = number[before] ? localeconv()->decimal_point : "";
+   int length = snprintf(local, sizeof local, "%.*s%s%s", before, number, point, after);
+   if (length < 0 || (size_t)length >= sizeof local) return (double)NAN;
+   double value = strtod(local, &end);
+   return *end ? (double)NAN : value;
 }

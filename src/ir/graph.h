@@ -3,7 +3,7 @@
  *
  * A graph owns one arena with every node, value, weight, name and attribute, and one reference on each
  * weight's buffer. Nodes stand in a list whose order is a valid schedule. A value has one producer (a node,
- * or none for inputs and states); a weight may have many users. */
+ * or none for inputs and states); a weight may have many users, a state only one. */
 #ifndef PARE_IR_GRAPH_H
 #define PARE_IR_GRAPH_H
 
@@ -36,6 +36,7 @@ typedef struct pare_value {
    pare_value_kind kind;
    pare_type type;
    pare_node *producer; /* NULL for inputs and states */
+   pare_node *user;     /* of a state: the one node that reads and writes it, NULL when there is none yet */
    size_t index;        /* in graph->values */
 } pare_value;
 
@@ -95,7 +96,8 @@ typedef struct pare_node_spec {
 } pare_node_spec;
 
 /* Appends the node (before `before` when not NULL), infers its output type with the op's rule and gives the
- * output value. PARE_INPUT with the node's name when the op refuses its inputs, weights or attributes. */
+ * output value. PARE_INPUT with the node's name when the op refuses its inputs, weights or attributes, or a
+ * state has a user already. */
 pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec,
                                 pare_node *before, pare_value **out);
 pare_status pare_graph_add_output(pare_ctx *ctx, pare_graph *graph, pare_value *value);
@@ -104,14 +106,14 @@ pare_status pare_graph_add_output(pare_ctx *ctx, pare_graph *graph, pare_value *
 void pare_graph_remove_node(pare_graph *graph, pare_node *node);
 /* Drops a weight that no node uses (and its buffer reference). */
 void pare_graph_remove_weight(pare_ctx *ctx, pare_graph *graph, pare_weight *weight);
-/* Every use of `from` becomes a use of `to`, outputs included. */
+/* Every use of `from` becomes a use of `to`, outputs included. A state may replace only a state, and only
+ * while it has no user itself. */
 void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to);
 
 /* Looking around (walk.c). Finding takes constant time, looking for users one pass over the nodes. */
 pare_weight *pare_graph_find_weight(const pare_graph *graph, const char *name);
 pare_node *pare_graph_find_node(const pare_graph *graph, const char *name);
 pare_value *pare_graph_find_value(const pare_graph *graph, const char *name); /* inputs and states */
-size_t pare_value_users(const pare_graph *graph, const pare_value *value);    /* outputs count too */
 /* Next node after `node` (NULL: from the start) that uses the weight, or NULL. */
 pare_node *pare_weight_next_user(const pare_graph *graph, const pare_weight *weight, const pare_node *node);
 /* True when any pattern (glob, fnmatch) matches the name or one of the two is matched after its first

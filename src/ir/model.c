@@ -4,8 +4,6 @@
 #include "base/hash.h"
 #include "ir/op.h"
 
-enum { HASH_STEP = 1 << 20 };
-
 pare_status pare_model_create(pare_ctx *ctx, pare_model **out)
 {
    pare_model *model = pare_alloc(ctx, sizeof *model);
@@ -59,8 +57,8 @@ static pare_status hash_source(pare_ctx *ctx, pare_model *model, pare_source_fil
    char hex[PARE_SHA256_HEX];
    pare_sha256_init(&hash);
    size_t size = pare_buffer_size(source->bytes);
-   for (size_t at = 0; at < size; at += HASH_STEP) {
-      size_t step = size - at < HASH_STEP ? size - at : HASH_STEP;
+   for (size_t at = 0; at < size; at += PARE_SHA256_STEP) {
+      size_t step = size - at < PARE_SHA256_STEP ? size - at : PARE_SHA256_STEP;
       pare_sha256_update(&hash, pare_buffer_data(source->bytes) + at, step);
       PARE_TRY(pare_check_stop(ctx));
       pare_buffer_advise(source->bytes, at, step, PARE_DONT_NEED);

@@ -16,6 +16,9 @@ static pare_status check_spec(pare_ctx *ctx, const pare_graph *graph, const pare
    for (size_t i = 0; i < spec->n_inputs; i++) {
       if (!pare_graph_owns_value(graph, spec->input[i]))
          return pare_fail(ctx, PARE_INTERNAL, spec->name, "input %zu is not a value of this graph", i);
+      if (spec->input[i]->user)
+         return pare_fail(ctx, PARE_INPUT, spec->name, "the state %s belongs to the node %s",
+                          spec->input[i]->name, spec->input[i]->user->name);
    }
    for (size_t i = 0; i < spec->n_weights; i++) {
       if (!pare_graph_owns_weight(graph, spec->weight[i]))
@@ -55,6 +58,13 @@ static pare_status make_node(pare_ctx *ctx, pare_graph *graph, const pare_node_s
    return PARE_OK;
 }
 
+/* Makes the node the user of its states, or no longer. */
+static void claim_states(const pare_node *node, pare_node *user)
+{
+   for (size_t i = 0; i < node->n_inputs; i++)
+      if (node->input[i]->kind == PARE_VALUE_STATE) node->input[i]->user = user;
+}
+
 static void link_node(pare_graph *graph, pare_node *node, pare_node *before)
 {
    node->next = before;
@@ -79,6 +89,7 @@ pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_nod
       return status;
    }
    link_node(graph, node, before);
+   claim_states(node, node);
    *out = node->output;
    return PARE_OK;
 }
@@ -90,12 +101,17 @@ void pare_graph_remove_node(pare_graph *graph, pare_node *node)
    if (node->next) node->next->prev = node->prev;
    else graph->last = node->prev;
    graph->n_nodes--;
+   claim_states(node, NULL);
    pare_name_index_remove(&graph->node_names, node->name);
    pare_value_list_remove(graph, node->output);
 }
 
 void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to)
 {
+   if (from->kind == PARE_VALUE_STATE && to->kind == PARE_VALUE_STATE) {
+      to->user = from->user;
+      from->user = NULL;
+   }
    for (pare_node *node = graph->first; node; node = node->next) {
       for (size_t i = 0; i < node->n_inputs; i++) {
          if (node->input[i] == from) node->input[i] = to;

@@ -55,11 +55,12 @@ static pare_status read_encoding(parser *p, pare_scan *s, pare_encoding *out)
    PARE_TRY(pare_scan_word(s, "an encoding", word));
    if (!pare_encoding_parse(word, &out->kind)) {
       *s = mark;
-      return pare_scan_misfit(s, "an encoding (f32, f16, bf16 or i8)");
+      return pare_scan_misfit(s, "an encoding (f32, f16, bf16, i8, i4, i3 or i2)");
    }
    PARE_TRY(pare_scan_fields(s, pare_encoding_fields, p->graph->arena, &options));
    out->transposed = options.transposed;
    out->rotation = (int)options.rotation;
+   out->group = (int)options.group;
    return PARE_OK;
 }
 
@@ -211,10 +212,8 @@ static void relocate(pare_ctx *ctx, const char *where, size_t line)
 {
    pare_error old = ctx->error;
    bool named = old.where[0] && strcmp(old.where, where) != 0;
-   pare_ctx_clear(ctx);
-   pare_fail(ctx, old.status, where, "line %zu: %s%s%s", line, named ? old.where : "", named ? ": " : "",
-             old.message);
-   if (old.hint[0]) pare_hint(ctx, "%s", old.hint);
+   pare_fail_again(ctx, old.status, where, "line %zu: %s%s%s", line, named ? old.where : "",
+                   named ? ": " : "", old.message);
 }
 
 static pare_status parse_lines(parser *p, const char *text, size_t size, const char *where)

@@ -61,7 +61,8 @@ static pare_status put_named_values(printer *p, const pare_graph *graph)
 
 static pare_status put_weight(printer *p, const pare_weight *weight)
 {
-   pare_encoding_options options = { weight->encoding.transposed, weight->encoding.rotation };
+   pare_encoding_options options = { weight->encoding.transposed, weight->encoding.rotation,
+                                     weight->encoding.group };
    PARE_TRY(pare_str_puts(p->ctx, p->out, "  weight "));
    PARE_TRY(put_quoted(p, weight->name));
    PARE_TRY(pare_str_printf(p->ctx, p->out, " [%lld", (long long)weight->dim[0]));

@@ -62,6 +62,8 @@ static pare_status check_operands(checker *c, const pare_node *node)
          return REFUSE(c, node->name, "input %zu is not a value of the graph", i);
       if (!c->defined[node->input[i]->index])
          return REFUSE(c, node->name, "input %zu is used before the node that gives it", i);
+      if (node->input[i]->kind == PARE_VALUE_STATE && node->input[i]->user != node)
+         return REFUSE(c, node->name, "the state %s belongs to another node", node->input[i]->name);
    }
    for (size_t i = 0; i < node->n_weights; i++) {
       if (!pare_graph_owns_weight(c->graph, node->weight[i]))
@@ -134,8 +136,8 @@ static pare_status check_outputs(checker *c)
 static pare_status as(pare_ctx *ctx, pare_status status, pare_status bad)
 {
    if (status != PARE_INPUT) return status;
-   ctx->error.status = bad;
-   return bad;
+   pare_error found = ctx->error;
+   return pare_fail_again(ctx, bad, found.where, "%s", found.message);
 }
 
 pare_status pare_graph_validate(pare_ctx *ctx, const pare_graph *graph, pare_status bad)

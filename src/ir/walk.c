@@ -19,16 +19,6 @@ pare_value *pare_graph_find_value(const pare_graph *graph, const char *name)
    return pare_name_index_find(&graph->value_names, name);
 }
 
-size_t pare_value_users(const pare_graph *graph, const pare_value *value)
-{
-   size_t users = 0;
-   for (const pare_node *node = graph->first; node; node = node->next) {
-      for (size_t i = 0; i < node->n_inputs; i++) users += node->input[i] == value;
-   }
-   for (size_t i = 0; i < graph->n_outputs; i++) users += graph->outputs[i] == value;
-   return users;
-}
-
 pare_node *pare_weight_next_user(const pare_graph *graph, const pare_weight *weight, const pare_node *node)
 {
    for (pare_node *user = node ? node->next : graph->first; user; user = user->next) {

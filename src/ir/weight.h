@@ -13,14 +13,18 @@ typedef enum pare_encoding_kind {
    PARE_ENC_F32,
    PARE_ENC_F16,
    PARE_ENC_BF16,
-   PARE_ENC_I8, /* one scale per output channel; packed lines, see DESIGN of formats/ARTIFACT.md "i8" */
+   PARE_ENC_I8, /* one scale per output channel; packed lines, see formats/ARTIFACT.md "i8" */
+   PARE_ENC_I4, /* 4, 3 or 2 bits times a multiplier per group of inputs; see there "i4, i3, i2" */
+   PARE_ENC_I3,
+   PARE_ENC_I2,
    PARE_ENC_COUNT
 } pare_encoding_kind;
 
 typedef struct pare_encoding {
    pare_encoding_kind kind;
    bool transposed; /* float kinds of rank 2: the bytes are [K][N] (GPT-2's Conv1D) */
-   int rotation;    /* i8: size of the Walsh-Hadamard blocks the rows were multiplied by: 0, 32, 64 or 128 */
+   int rotation;    /* integers: size of the Walsh-Hadamard blocks the rows were multiplied by: 0, 32, 64, 128 */
+   int group;       /* i4, i3, i2: inputs that share a multiplier: 32, 64 or 128; else 0 */
 } pare_encoding;
 
 /* Packed integer encodings: channels in blocks of 16, K in fours. */
@@ -38,22 +42,26 @@ typedef struct pare_weight {
 const char *pare_encoding_name(pare_encoding_kind kind); /* "f32", "i8" */
 bool pare_encoding_parse(const char *name, pare_encoding_kind *out);
 bool pare_encoding_is_float(pare_encoding_kind kind);
+bool pare_encoding_is_grouped(pare_encoding_kind kind); /* i4, i3, i2 */
+int pare_encoding_bits(pare_encoding_kind kind);        /* of an element, scales and multipliers apart */
 pare_dtype pare_encoding_dtype(pare_encoding_kind float_kind);
-/* False when the encoding cannot hold the shape: dimensions below 1 or too many elements, i8 of rank 1 or
- * with K beyond PARE_ENC_MAX_K, a rotation that does not divide K, a transposed vector. */
+/* False when the encoding cannot hold the shape: dimensions below 1 or too many elements, integers of rank 1
+ * or with K beyond PARE_ENC_MAX_K, a rotation that does not divide K, a group of another size, a transposed
+ * vector. A group need not divide K. */
 bool pare_encoding_fits(const pare_encoding *encoding, int rank, const int64_t *dim);
-/* Bytes of storage; i8: codes ceil(N/16) * ceil(K/4) * 64, then ceil(N/16) * 16 f32 scales. False on
- * overflow. */
+/* Bytes of storage; integers: ceil(N/16) blocks of channels, then ceil(N/16) * 16 f32 scales. False when the
+ * encoding cannot hold the shape. */
 bool pare_encoding_bytes(const pare_encoding *encoding, int rank, const int64_t *dim, size_t *bytes);
-/* i8: where the scales start. */
-size_t pare_encoding_scales_at(int64_t n, int64_t k);
+/* Integers: bytes of one block of 16 channels, and where the scales start. */
+size_t pare_encoding_block_bytes(const pare_encoding *encoding, int64_t k);
+size_t pare_encoding_scales_at(const pare_encoding *encoding, int64_t n, int64_t k);
 /* Rotation block for K inputs: the largest power of two in [32, 128] that divides K, else 0. */
 int pare_rotation_for(int64_t k);
 
 /* The properties of an encoding beside its kind, as the text form writes them (defaults left out). */
 typedef struct pare_encoding_options {
    bool transposed;
-   int64_t rotation;
+   int64_t rotation, group;
 } pare_encoding_options;
 extern const pare_field pare_encoding_fields[];
 

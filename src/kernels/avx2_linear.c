@@ -1,20 +1,22 @@
 /* avx2_linear: the int8 product without VNNI, exact.
  *
  * vpmaddubsw adds two products of unsigned and signed bytes in 16 bits, and saturates on unsigned codes up to
- * 255. So the unsigned side is |w| (<= 128) of the signed weight w, and the sign of w goes to the activation a
- * in [-127, 127], in one of two ways; no sum of two products then leaves [-32768, 32767].
+ * 255. So the unsigned side is |w| (<= 128) of the signed weight w, and the sign of w goes to the activation
+ * a in [-127, 127], in one of two ways; no sum of two products then leaves [-32768, 32767].
  *    few rows: sign(a, w), one vpsignb.
- *    many rows: a ^ s, s = -1 where w < 0. That is -a - 1 there, hence a sum that lacks |w|: the sum of all |w|
- *    with w < 0, the same for every row, is what the accumulators start with.
- * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen: all
- * three on 2 of 4 units), which is 3/2 of the time.
+ *    many rows: a ^ s, s = -1 where w < 0. That is -a - 1 there, hence a sum that lacks |w|: the sum of |w|
+ *    over w < 0, the same for every row, is added at the end.
+ * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen:
+ * all three on 2 of 4 units), which takes 3/2 of the time.
  *
- * Half of a block (8 channels) is one register. Many rows: 8 channels by 10 rows. Few rows: a whole block, so
- * that its lines are read as one sequential stream. */
+ * Half of a block (8 channels) is one register. Few rows: a whole block, so that its lines are read as one
+ * sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a batch of rows, on the
+ * stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums of the batch stay on
+ * the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
-enum { TILE_ROWS = 10, FEW_ROWS = 1 };
+enum { TILE_ROWS = 10, FEW_ROWS = 4 };
 
 PARE_INLINE __m256i broadcast_codes(const int8_t *a)
 {
@@ -95,7 +97,10 @@ static void few_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_
 
 /* ---- many rows ---- */
 
-enum { CHUNK = 128, BATCH = 8 * TILE_ROWS };
+enum {
+   CHUNK = 128,             /* lines of a stretch of K */
+   BATCH = 8 * TILE_ROWS    /* rows of a batch */
+};
 
 /* CHUNK lines of a block, each half apart. */
 typedef struct chunk {
@@ -128,7 +133,7 @@ static void prepare(const uint8_t *w, int64_t lines, chunk *t)
               "vpxor %[minus], %[x], %[x]\n\t" "vpxor %[minus], %[y], %[y]\n\t"          \
               "vpmaddubsw %[x], %[w], %[x]\n\t" "vpmaddubsw %[y], %[w], %[y]\n\t"        \
               "vpmaddwd %[ones], %[x], %[x]\n\t" "vpmaddwd %[ones], %[y], %[y]\n\t"      \
-              "vpaddd %[x], %[to_a], %[to_a]\n\t" "vpaddd %[y], %[to_b], %[to_b]"         \
+              "vpaddd %[x], %[to_a], %[to_a]\n\t" "vpaddd %[y], %[to_b], %[to_b]"        \
               : [to_a] "+x"(a), [to_b] "+x"(b), [x] "=&x"(x), [y] "=&x"(y)               \
               : [from_a] "m"(*(const four_codes *)(codes_a)),                            \
                 [from_b] "m"(*(const four_codes *)(codes_b)), [w] "x"(size),             \
@@ -147,9 +152,9 @@ typedef struct four_codes {
       __m256i four = broadcast_codes(a + r * lda + 4 * i);                                    \
       acc##r = multiply_add(acc##r, size, _mm256_xor_si256(four, negative));                  \
    }
-#define STORE(r)               \
-   if (r < rows) {             \
-      acc[2 * r] = _mm256_add_epi32(acc##r, t->missing[half]);     \
+#define STORE(r)                                                   \
+   if (r < rows) {                                                 \
+      acc[2 * r] = _mm256_add_epi32(acc##r, t->missing[half]); \
    }
 
 /* acc[2 r] += half a chunk times row r of the activations at a. */
@@ -168,7 +173,8 @@ PARE_INLINE void tile(const chunk *t, int half, int64_t lines, const int8_t *a, 
    FOR_ROWS(STORE)
 }
 
-typedef void tile_function(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda, __m256i *acc);
+typedef void tile_function(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda,
+                           __m256i *acc);
 
 #define TILE(rows)                                                                                    \
    static void tile_##rows(const chunk *t, int half, int64_t lines, const int8_t *a, int64_t lda,     \
@@ -195,11 +201,10 @@ static tile_function *const tile_of[TILE_ROWS] = {
 static void multiply_chunk(const chunk *t, int64_t lines, const int8_t *a, int64_t lda, int64_t rows,
                            __m256i *acc)
 {
-   for (int half = 0; half < 2; half++) {
-      for (int64_t r = 0; r < rows; r += TILE_ROWS) {
-         int64_t count = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-         tile_of[count - 1](t, half, lines, a + r * lda, lda, acc + 2 * r + half);
-      }
+   for (int64_t r = 0; r < rows; r += TILE_ROWS) {
+      tile_function *multiply = tile_of[(rows - r < TILE_ROWS ? rows - r : TILE_ROWS) - 1];
+      multiply(t, 0, lines, a + r * lda, lda, acc + 2 * r);
+      multiply(t, 1, lines, a + r * lda, lda, acc + 2 * r + 1);
    }
 }
 
@@ -223,9 +228,9 @@ static void many_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64
 static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
-   for (int64_t b = block0; b < end; b++) {
-      for (int64_t r = 0; r < p->m; r += BATCH) {
-         int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
+   for (int64_t r = 0; r < p->m; r += BATCH) {
+      int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
+      for (int64_t b = block0; b < end; b++) {
          if (rows > FEW_ROWS) {
             many_rows(p, b, r, rows);
          } else {

@@ -4,6 +4,7 @@
 void pare_avx512_fill(pare_kernels *k)
 {
    pare_avx512_linear(k);
+   pare_avx512_groups(k);
    pare_avx512_quant(k);
    pare_avx512_pack(k);
    pare_avx512_gemm(k);

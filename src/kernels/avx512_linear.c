@@ -5,28 +5,10 @@
  * partial sum is ever stored. For a group of 4 blocks all rows pass, so the group's weights (256 bytes by
  * K/4) are read from memory once and stay in the second-level cache; with one row (decode) the same tile is
  * four sequential read streams with an accumulator each, which is bound by memory. */
-#include <string.h>
-
 #include "kernels/avx512_util.h"
 #include "kernels/tiers.h"
 
 enum { TILE_BLOCKS = 4, TILE_ROWS = 6 };
-
-PARE_INLINE __m512i broadcast_codes(const int8_t *a)
-{
-   int32_t four;
-   memcpy(&four, a, sizeof four);
-   return _mm512_set1_epi32(four);
-}
-
-/* acc + the sum of four products of unsigned codes and signed activations, in each of 16 lanes. Assembly,
- * because gcc 12 copies the accumulators of _mm512_dpbusd_epi32 through the stack, at less than half the
- * speed. */
-PARE_INLINE __m512i multiply_add(__m512i acc, __m512i codes, __m512i activations)
-{
-   __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(activations));
-   return acc;
-}
 
 PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
 {
@@ -49,14 +31,14 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t 
 #define DECLARE(r, b) __m512i acc##r##b = _mm512_setzero_si512();
 #define DECLARE_ROW(r) FOR_BLOCKS(DECLARE, r)
 #define LOAD(r, b) __m512i line##b = _mm512_load_si512(w + (b < blocks ? b : 0) * panel + i * 64);
-#define MULTIPLY(r, b)                                           \
-   if (b < blocks) {                                             \
-      acc##r##b = multiply_add(acc##r##b, line##b, four); \
+#define MULTIPLY(r, b)                                         \
+   if (b < blocks) {                                           \
+      acc##r##b = pare_multiply_add(acc##r##b, line##b, four); \
    }
-#define MULTIPLY_ROW(r)                                      \
-   if (r < rows) {                                           \
-      __m512i four = broadcast_codes(a + r * lda + 4 * i);   \
-      FOR_BLOCKS(MULTIPLY, r)                                \
+#define MULTIPLY_ROW(r)                                         \
+   if (r < rows) {                                              \
+      __m512i four = pare_broadcast_codes(a + r * lda + 4 * i); \
+      FOR_BLOCKS(MULTIPLY, r)                                   \
    }
 #define STORE(r, b)                                    \
    if (r < rows && b < blocks) {                       \

@@ -28,6 +28,9 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
 #if defined(PARE_HAVE_NEON)
    if (cpu_mask & PARE_CPU_NEON_DOT) {
       pare_neon_fill(k);
+      if (cpu_mask & PARE_CPU_I8MM) {
+         pare_neon_i8mm_linear(k);
+      }
    }
 #endif
    (void)cpu_mask;

@@ -51,7 +51,17 @@ typedef struct pare_linear_i8 {
    int64_t ldo;
 } pare_linear_i8;
 
-typedef struct pare_kernels {
+/* Weights of 4, 3 or 2 bits, each times the multiplier of its channel and group of inputs: codes of an int8
+ * product in fewer bytes (layout: formats/ARTIFACT.md, "i4, i3, i2"). Any bytes are valid. */
+typedef struct pare_groups {
+   const uint8_t *data;   /* blocks of 16 channels of block_bytes each, 64-byte aligned */
+   int bits, group;       /* 4, 3 or 2; 32, 64 or 128 */
+   int64_t k;             /* inputs */
+   int64_t block_bytes;
+} pare_groups;
+
+typedef struct pare_kernels pare_kernels;
+struct pare_kernels {
    /* ---- int8 product ---- */
 
    /* Output channels [16 * block0, min(n, 16 * block1)) of all m rows. Four blocks (64 channels) at a time
@@ -79,6 +89,24 @@ typedef struct pare_kernels {
    /* The first k codes of channel `lane` (0..15) of a packed block; dequant: x = (float)code * scale. */
    void (*unpack_row_i8)(const uint8_t *block, int lane, int64_t k, int8_t *q);
    void (*dequant_row_i8)(const uint8_t *block, int lane, int64_t k, float scale, float *x);
+
+   /* ---- the same product from weights in groups ---- */
+
+   /* All ceil(k / 4) lines of a block, as linear_i8 takes them: code * multiplier + 128; what inputs >= k and
+    * channels >= n hold is not fixed. lines: 64-byte aligned. */
+   void (*unpack_groups)(const pare_groups *w, int64_t block, uint8_t *lines);
+
+   /* linear_i8 of the weights w; p->codes is not used. lines: 64-byte aligned scratch memory of
+    * 64 * ceil(k / group) * group bytes. self: the table of this entry. */
+   void (*linear_groups)(const pare_kernels *self, const pare_linear_i8 *p, const pare_groups *w,
+                         uint8_t *lines, int64_t block0, int64_t block1);
+
+   /* A block from levels[16][ceil(k / group) * group], each below 2^bits, and multipliers[16][ceil(k / group)]:
+    * magnitude + 16 * the bit that moves the levels up by one. out: block_bytes. */
+   void (*pack_groups)(const pare_groups *w, const uint8_t *levels, const uint8_t *multipliers, uint8_t *out);
+
+   /* Row `row` times scale: x[k] = (float)(code * multiplier) * scale. */
+   void (*dequant_row_groups)(const pare_groups *w, int64_t row, float scale, float *x);
 
    /* ---- f32 product ---- */
 
@@ -152,7 +180,7 @@ typedef struct pare_kernels {
    void (*kv_store_f32)(const float *k, const float *v, int64_t head_dim, int64_t pos, float *kc, float *vc);
    void (*attention_f32)(const float *q, const float *kc, const float *vc, int64_t head_dim, int64_t from,
                          int64_t to, float scale, float *tmp, float *out);
-} pare_kernels;
+};
 
 /* Fill the table with the best kernels for the features in cpu_mask (bits of base/cpu.h, which the machine
  * must have). */

@@ -2,8 +2,8 @@
  *
  * Sine and cosine: Cody and Waite reduction by pi/2 in three parts; the first step is exact with fma while
  * n < 2^20, the second keeps its error. Logarithm: atanh series in s = (m - 1) / (m + 1) with the leading
- * terms in double-double (Dekker 1971), so that pow keeps its digits; 2^f by its Taylor series, |f| <= 1/2.
- * */
+ * terms in double-double (Dekker 1971), so that pow keeps its digits; 2^f by its Taylor series, |f| <=
+ * 1/2. */
 #include "kernels/mathd.h"
 
 #include <math.h>

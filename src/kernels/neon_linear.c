@@ -1,9 +1,9 @@
 /* neon_linear: the int8 product with the dot product of Armv8.2 (sdot).
  *
- * A line of a block, 16 channels by 4 codes, is four registers of 4 channels each; their top bits are flipped
- * back, so that both sides are signed and no correction is needed. Four lines at a time take 16 activations of
- * a row from one register, a lane a line. 5 rows are 20 accumulators, 5 registers of activations and one of
- * weights, of 32. */
+ * A line of a block, 16 channels by 4 codes, is four registers of 4 channels each; their top bits are
+ * flipped back, so that both sides are signed and no correction is needed. Four lines at a time take 16
+ * activations of a row from one register, a lane a line. 5 rows are 20 accumulators, 5 registers of
+ * activations and one of weights, of 32. */
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
@@ -30,7 +30,8 @@ PARE_INLINE int8x16_t load_weights(const uint8_t *w)
 }
 
 /* The accumulators are named variables, acc<row><quarter>, not an array: gcc keeps an array of registers in
- * memory across the loop. X is expanded for every row and quarter of a line; rows beyond the tile's vanish. */
+ * memory across the loop. X is expanded for every row and quarter of a line; what lies beyond the tile's rows
+ * vanishes. */
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4)
 #define FOR_QUARTERS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
 
@@ -102,7 +103,7 @@ static void tile_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64
    }
 }
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+void pare_neon_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b++) {
@@ -114,5 +115,5 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 
 void pare_neon_linear(pare_kernels *k)
 {
-   k->linear_i8 = linear_i8;
+   k->linear_i8 = pare_neon_linear_i8;
 }

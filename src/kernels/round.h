@@ -4,8 +4,9 @@
  * that NaN and Inf win whatever the order.
  *    amax is NaN or Inf      scale is a quiet NaN, all codes 0
  *    amax < 2^-120           scale 0, all codes 0 (1 / amax would overflow; such a row is zero for any use)
- *    else                    scale = amax / 127, code = clamp(rint(x * (127 / amax)), -127, 127), ties to
- * even Codes are symmetric: -128 is never made. */
+ *    else                    scale = amax / 127, code = clamp(rint(x * (127 / amax)), -127, 127), ties
+ *                            to even
+ * Codes are symmetric: -128 is never made. */
 #ifndef PARE_KERNELS_ROUND_H
 #define PARE_KERNELS_ROUND_H
 

@@ -4,6 +4,7 @@
 void PARE_SCALAR(fill)(pare_kernels *k)
 {
    PARE_SCALAR(linear)(k);
+   PARE_SCALAR(groups)(k);
    PARE_SCALAR(quant)(k);
    PARE_SCALAR(gemm)(k);
    PARE_SCALAR(rows)(k);

@@ -3,7 +3,7 @@
  * Each tier is a static library compiled with its own instruction set; each of its files ends with one
  * function that writes its entries. The scalar files are compiled twice: plainly (fma by the C library), and,
  * on x86-64, with -mfma, which gives the same bits several times faster and is taken when the processor has
- * FMA. */
+ * FMA. The wide files are compiled for AVX2 and for NEON, each with an int8 product of its own. */
 #ifndef PARE_KERNELS_TIERS_H
 #define PARE_KERNELS_TIERS_H
 
@@ -16,6 +16,7 @@
 #endif
 
 void PARE_SCALAR(linear)(pare_kernels *k);
+void PARE_SCALAR(groups)(pare_kernels *k);
 void PARE_SCALAR(quant)(pare_kernels *k);
 void PARE_SCALAR(gemm)(pare_kernels *k);
 void PARE_SCALAR(rows)(pare_kernels *k);
@@ -36,6 +37,7 @@ void pare_avx2_attention_f32(pare_kernels *k);
 void pare_avx2_fill(pare_kernels *k);
 
 void pare_avx512_linear(pare_kernels *k);
+void pare_avx512_groups(pare_kernels *k);
 void pare_avx512_quant(pare_kernels *k);
 void pare_avx512_pack(pare_kernels *k);
 void pare_avx512_gemm(pare_kernels *k);
@@ -54,5 +56,9 @@ void pare_neon_unary(pare_kernels *k);
 void pare_neon_attention(pare_kernels *k);
 void pare_neon_attention_f32(pare_kernels *k);
 void pare_neon_fill(pare_kernels *k);
+void pare_neon_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+
+/* After pare_neon_fill, with the int8 matrix product. */
+void pare_neon_i8mm_linear(pare_kernels *k);
 
 #endif

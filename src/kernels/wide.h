@@ -1,6 +1,6 @@
-/* wide: what the AVX2 and the NEON tiers share. Their float kernels are the same source, wide_*.c, compiled once
- * for each over the eight-float vectors of wide_avx2.h or wide_neon.h (one register, or two of four); only the
- * int8 product is written for each. A 16-lane sum is two such vectors.
+/* wide: what the AVX2 and the NEON tiers share. Their float kernels are the same source, wide_*.c, compiled
+ * once for each over the eight-float vectors of wide_avx2.h or wide_neon.h (one register, or two of four);
+ * only the int8 product is written for each. A 16-lane sum is two such vectors.
  *
  * Inside src/kernels only. */
 #ifndef PARE_KERNELS_WIDE_H
@@ -50,7 +50,7 @@ PARE_INLINE void v8_store_part(float *p, int64_t left, v8 x)
    memcpy(p, t, (size_t)left * sizeof *p);
 }
 
-/* x[0] holds the lanes 0 to 7 of 16, x[1] the lanes 8 to 15; the first `left` are kept, the rest become +0. */
+/* x[0] holds the lanes 0 to 7 of 16, x[1] the lanes 8 to 15; the first `left` stay, the rest become +0. */
 PARE_INLINE void v8_keep16(int64_t left, v8 *x)
 {
    if (left >= 16) {

@@ -110,7 +110,7 @@ PARE_INLINE v8 load_kv_part(const KV_TYPE *p, int64_t left)
       v8_store_part(out + 8 * i, left - 8 * i, out##i);     \
    }
 
-/* out = out * correction, then the chain over keys [lo, hi), for 8 * vectors dimensions or the `left` ones. */
+/* out = out * correction, then the chain over keys [lo, hi), for 8 * vectors dimensions or `left`. */
 PARE_INLINE void add_values(const float *p, const KV_TYPE *values, int64_t head_dim, int64_t lo, int64_t hi,
                             float correction, const int vectors, const int64_t left, float *out)
 {

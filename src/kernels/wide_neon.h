@@ -157,8 +157,10 @@ PARE_INLINE v8 v8_load_codes(const int8_t *p)
 /* Four rows of four in place: pairs of lanes, then of two lanes. */
 PARE_INLINE void transpose4(float32x4_t *r0, float32x4_t *r1, float32x4_t *r2, float32x4_t *r3)
 {
-   float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(*r0, *r1)), b = vreinterpretq_f64_f32(vtrn2q_f32(*r0, *r1));
-   float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(*r2, *r3)), d = vreinterpretq_f64_f32(vtrn2q_f32(*r2, *r3));
+   float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(*r0, *r1));
+   float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(*r0, *r1));
+   float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(*r2, *r3));
+   float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(*r2, *r3));
    *r0 = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
    *r1 = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
    *r2 = vreinterpretq_f32_f64(vtrn2q_f64(a, c));

@@ -30,9 +30,10 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
    if (node->n_weights > 1) PARE_TRY(pare_op_want_vector(ctx, node, 1, w->dim[0]));
-   if ((attrs->act == PARE_ACT_I8) != (w->encoding.kind == PARE_ENC_I8))
+   if ((attrs->act == PARE_ACT_I8) != !pare_encoding_is_float(w->encoding.kind))
       return pare_op_refuse(ctx, node,
-                            "activations are %s and the weight is %s, expected i8 for both or for none",
+                            "activations are %s and the weight is %s, expected i8 with integer weights, f32 with "
+                            "floats",
                             act_names[attrs->act], pare_encoding_name(w->encoding.kind));
    *out = pare_op_matrix_like(node->input[0], w->dim[0]);
    return PARE_OK;

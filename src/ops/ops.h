@@ -46,7 +46,7 @@ typedef struct pare_slice_attrs {
 } pare_slice_attrs;
 
 /* Angle per position of pair i in [0, rot_dim / 2), as Hugging Face computes it in f32: 1 / theta^(2i /
- * rot_dim). */
+ * rot_dim). The evaluator's own; tests judge the executor's tables by it. */
 float pare_rope_frequency(const pare_rope_attrs *attrs, int64_t pair);
 
 #define OP(name) extern const pare_op_info pare_op_##name;

@@ -1,10 +1,7 @@
 /* gate: see gate.h. */
 #include "pipeline/gate.h"
 
-#include <locale.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fields.h"
@@ -28,16 +25,13 @@ static bool read_relation(const char **p, pare_gate *gate)
    return true;
 }
 
-/* strtod wants the decimal point of the locale; a gate always has '.'. */
+/* A finite number, spaces behind it. */
 static bool read_limit(const char *text, double *limit)
 {
-   char local[96], *end;
-   const char *point = localeconv()->decimal_point, *dot = strchr(text, '.');
-   int before = dot ? (int)(dot - text) : (int)strlen(text);
-   int size = snprintf(local, sizeof local, "%.*s%s%s", before, text, dot ? point : "", dot ? dot + 1 : "");
-   if (size <= 0 || (size_t)size >= sizeof local) return false;
-   *limit = strtod(local, &end);
-   return end != local && *skip_spaces(end) == 0 && isfinite(*limit);
+   size_t size = strlen(text);
+   while (size && text[size - 1] == ' ') size--;
+   *limit = pare_number_parse(text, size);
+   return isfinite(*limit);
 }
 
 pare_status pare_gate_parse(pare_ctx *ctx, const char *text, pare_gate *out)

@@ -85,13 +85,6 @@ pare_status pare_notes_find_users(pare_ctx *ctx, const pare_graph *graph, pare_n
    return PARE_OK;
 }
 
-static bool is_linear(const pare_weight_note *note)
-{
-   for (size_t i = 0; i < note->n_users; i++)
-      if (note->users[i]->op == PARE_OP_linear && note->users[i]->weight[0] == note->weight) return true;
-   return false;
-}
-
 unsigned pare_notes_facts(const pare_notes *notes)
 {
    unsigned facts = 0;
@@ -99,7 +92,7 @@ unsigned pare_notes_facts(const pare_notes *notes)
       const pare_weight_note *note = &notes->items[i];
       if (note->dropped) continue;
       bool is_float = pare_encoding_is_float(note->encoding.kind);
-      if (is_float && is_linear(note)) facts |= PARE_HAS_FLOAT_LINEARS;
+      if (is_float && pare_note_is_matrix(note)) facts |= PARE_HAS_FLOAT_MATRICES;
       if (!is_float) facts |= PARE_IS_QUANTIZED;
       if (note->pruned) facts |= PARE_IS_PRUNED;
    }

@@ -73,13 +73,19 @@ static void count_zeros(pare_pass_run *run, pare_weight_note *note, const pare_e
    note->zeros = error->zeros;
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+   return a > b ? a : b;
+}
+
 pare_status pare_pass_record(pare_ctx *ctx, pare_pass_run *run, const pare_weight *weight,
                              const pare_encode_error *error)
 {
    pare_weight_note *note = pare_pass_note(run, weight);
-   if (note->pruned && error->zeros < note->zeros)
-      return pare_fail(ctx, PARE_INTERNAL, weight->name, "%s left %lld zeros of %lld that were pruned",
-                       run->pass->name, (long long)error->zeros, (long long)note->zeros);
+   if (note->pruned && (error->revived > 0 || error->zeros < note->zeros))
+      return pare_fail(ctx, PARE_INTERNAL, weight->name, "%s gave values to %lld weights that were pruned",
+                       run->pass->name, (long long)most(error->revived, note->zeros - error->zeros));
+   note->recorded = true;
    run->changed = true;
    run->matched++;
    run->bytes_done += (double)bytes_of(weight, note->encoding);

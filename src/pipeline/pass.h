@@ -10,13 +10,14 @@
 #include "base/fields.h"
 #include "base/outfile.h"
 #include "ir/model.h"
+#include "quant/encode_groups.h"
 #include "quant/encode_i8.h"
 
 /* Facts about a graph that passes ask for and promise. */
 enum {
-   PARE_HAS_FLOAT_LINEARS = 1, /* there are linear layers with float weights */
-   PARE_IS_QUANTIZED = 2,      /* there are integer-encoded weights */
-   PARE_IS_PRUNED = 4          /* a pass of this recipe set weights to zero, which must stay zero */
+   PARE_HAS_FLOAT_MATRICES = 1, /* linear layers or tables with float weights are there */
+   PARE_IS_QUANTIZED = 2,       /* there are integer-encoded weights */
+   PARE_IS_PRUNED = 4           /* a pass of this recipe set weights to zero, which must stay zero */
 };
 
 /* What is known of a weight on its way through a recipe: while planning, what will be; while running, what
@@ -30,6 +31,7 @@ typedef struct pare_weight_note {
    bool dropped;            /* no longer in the graph */
    int64_t zeros;           /* elements that are zero; -1 until a pass read them */
    size_t last_step;        /* the last step planned to rewrite it */
+   bool recorded;           /* the pass under way said that it rewrote it */
 } pare_weight_note;
 
 typedef struct pare_notes {
@@ -72,7 +74,8 @@ struct pare_pass {
    size_t options_size;
    const char *const *targets; /* default globs, NULL-terminated; NULL: the pass has no targets */
    const char *const *skip;    /* default globs left out; may be NULL */
-   unsigned requires, ensures; /* PARE_HAS_*, PARE_IS_*; what it ensures holds when it matched anything */
+   unsigned requires, ensures; /* PARE_HAS_*, PARE_IS_*; what it ensures holds when it matched anything; a
+                                 pass that requires something must find something to work on */
    bool lossy;
    bool needs_calibration;
    /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
@@ -102,7 +105,7 @@ void pare_pass_plan_drop(pare_pass_run *run, const pare_weight *weight);
 /* run: where the result of rewriting this weight goes; NULL: the heap. */
 pare_outfile *pare_pass_outfile(const pare_pass_run *run, const pare_weight *weight);
 /* run: the weight was rewritten. Sets `changed`, counts it, reports progress. PARE_INTERNAL when pruned
- * values did not stay zero. */
+ * values did not stay zero. A weight that is rewritten and not recorded fails the pass. */
 pare_status pare_pass_record(pare_ctx *ctx, pare_pass_run *run, const pare_weight *weight,
                              const pare_encode_error *error);
 /* run: takes an unused weight out of the graph. */

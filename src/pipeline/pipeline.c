@@ -3,73 +3,21 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "pipeline/pass_check.h"
 #include "pipeline/recipe_plan.h"
 
 typedef struct runner {
    const pare_recipe *recipe;
    pare_model *model;
    const pare_pipeline_options *options;
-   pare_plan plan;
+   pare_recipe_plan plan;
    pare_notes notes;          /* as the weights are now */
-   pare_outfile *scratch;
+   pare_outfile *scratch;     /* for results that a later step replaces */
    pare_pipeline_report *report;
    int64_t zeros;             /* in all weights counted so far */
 } runner;
-
-/* What a pass that says "unchanged" must leave alone. Buffers are only compared, never used. */
-typedef struct snapshot {
-   pare_str text;
-   const pare_buffer **buffers;
-   size_t n_buffers;
-} snapshot;
-
-static double now(void)
-{
-   struct timespec t;
-   clock_gettime(CLOCK_MONOTONIC, &t);
-   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void snapshot_finish(pare_ctx *ctx, snapshot *s)
-{
-   pare_str_finish(ctx, &s->text);
-   pare_free(ctx, s->buffers);
-}
-
-static pare_status snapshot_take(pare_ctx *ctx, const pare_graph *graph, snapshot *s)
-{
-   *s = (snapshot){ .n_buffers = graph->n_weights };
-   s->buffers = pare_alloc_array(ctx, graph->n_weights + 1, sizeof *s->buffers);
-   pare_status status = s->buffers ? pare_graph_print(ctx, graph, &s->text) : PARE_RESOURCE;
-   if (status != PARE_OK) {
-      snapshot_finish(ctx, s);
-      return status;
-   }
-   for (size_t i = 0; i < graph->n_weights; i++) s->buffers[i] = graph->weights[i]->data;
-   return PARE_OK;
-}
-
-static bool snapshot_equal(const snapshot *a, const snapshot *b)
-{
-   if (a->n_buffers != b->n_buffers || a->text.size != b->text.size) return false;
-   if (memcmp(a->text.data, b->text.data, a->text.size) != 0) return false;
-   for (size_t i = 0; i < a->n_buffers; i++)
-      if (a->buffers[i] != b->buffers[i]) return false;
-   return true;
-}
-
-static pare_status check_changed(pare_ctx *ctx, const pare_pass_run *run, const snapshot *before)
-{
-   snapshot after;
-   PARE_TRY(snapshot_take(ctx, run->model->graph, &after));
-   bool changed = !snapshot_equal(before, &after);
-   snapshot_finish(ctx, &after);
-   if (changed == run->changed) return PARE_OK;
-   return pare_fail(ctx, PARE_INTERNAL, run->path, "%s says it changed %s, which is not so", run->pass->name,
-                    run->changed ? "something" : "nothing");
-}
 
 /* ---- measuring ---- */
 
@@ -106,22 +54,16 @@ static pare_status fill_report(pare_ctx *ctx, runner *r, const pare_pass_run *ru
 
 /* ---- one step ---- */
 
-static pare_status run_checked(pare_ctx *ctx, pare_pass_run *run, const snapshot *before)
-{
-   PARE_TRY(pare_plan_check_requires(ctx, run));
-   PARE_TRY(run->pass->run(ctx, run));
-   PARE_TRY(pare_graph_validate(ctx, run->model->graph, PARE_INTERNAL));
-   PARE_TRY(check_changed(ctx, run, before));
-   return pare_plan_check_ensures(ctx, run);
-}
-
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
-   snapshot before;
-   PARE_TRY(snapshot_take(ctx, run->model->graph, &before));
-   pare_status status = run_checked(ctx, run, &before);
-   snapshot_finish(ctx, &before);
-   return status;
+   pare_pass_check check;
+   PARE_TRY(pare_recipe_plan_check_requires(ctx, run));
+   PARE_TRY(pare_pass_check_begin(ctx, run, &check));
+   pare_status status = run->pass->run(ctx, run);
+   if (status == PARE_OK) status = pare_pass_check_end(ctx, run, &check);
+   pare_pass_check_finish(ctx, &check);
+   PARE_TRY(status);
+   return pare_recipe_plan_check_ensures(ctx, run);
 }
 
 static pare_status print_graph(pare_ctx *ctx, const runner *r, const char *pass)
@@ -142,15 +84,15 @@ static pare_status run_step(pare_ctx *ctx, runner *r, size_t step)
    pare_str fallbacks = { 0 };
    PARE_TRY(pare_check_stop(ctx));
    PARE_TRY(pare_notes_find_users(ctx, r->model->graph, &r->notes));
-   pare_pass_run run = pare_plan_run_of(r->recipe, step, r->model, &r->notes, planned->path);
-   run.result = r->options->scratch;
+   pare_pass_run run = pare_recipe_plan_run_of(r->recipe, step, r->model, &r->notes, planned->path);
+   run.result = r->options->result;
    run.scratch = r->scratch;
    run.bytes_total = planned->bytes_read;
    run.fallbacks = &fallbacks;
    *report = (pare_pass_report){ .pass = run.pass, .before = measure(r) };
-   double start = now();
+   double start = pare_now();
    pare_status status = run_pass(ctx, &run);
-   report->seconds = now() - start;
+   report->seconds = pare_now() - start;
    if (status == PARE_OK) status = fill_report(ctx, r, &run, report);
    pare_str_finish(ctx, &fallbacks);
    PARE_TRY(status);
@@ -201,17 +143,17 @@ static pare_status report_create(pare_ctx *ctx, size_t n_steps, pare_pipeline_re
 static pare_status prepare(pare_ctx *ctx, runner *r, size_t n_steps)
 {
    PARE_TRY(pare_graph_validate(ctx, r->model->graph, PARE_INTERNAL));
-   PARE_TRY(pare_plan_make(ctx, r->recipe, n_steps, r->model, &r->plan));
+   PARE_TRY(pare_recipe_plan_make(ctx, r->recipe, n_steps, r->model, &r->plan));
    PARE_TRY(pare_notes_create(ctx, r->model->graph, &r->notes));
    for (size_t i = 0; i < r->notes.count; i++) r->notes.items[i].last_step = r->plan.notes.items[i].last_step;
-   if (r->options->scratch && r->plan.needs_scratch)
+   if (r->options->result && r->plan.needs_scratch)
       PARE_TRY(pare_outfile_scratch(ctx, r->options->scratch_dir, &r->scratch));
    return report_create(ctx, n_steps, &r->report);
 }
 
 static void finish(pare_ctx *ctx, runner *r)
 {
-   pare_plan_finish(ctx, &r->plan);
+   pare_recipe_plan_finish(ctx, &r->plan);
    pare_notes_finish(ctx, &r->notes);
    pare_outfile_destroy(ctx, r->scratch);
 }

@@ -3,7 +3,8 @@
  * Before any compute the whole recipe is planned on paper: what each pass requires against what those before
  * it leave, targets that match nothing, disk and memory. Around each pass the graph is validated and bytes,
  * parameters, zeros, MACs and weight error are recorded; what was pruned must stay zero; a pass that says
- * "unchanged" is held to it, and so is one that says "changed".
+ * "unchanged" is held to it, and so is one that says "changed"; a pass that is not lossy must leave a small
+ * graph computing the same (reference_check.h).
  *
  * Nothing is read for the sake of the report: zeros and errors are counted by a pass while it rewrites a
  * weight. */
@@ -30,8 +31,9 @@ typedef struct pare_pass_report {
 } pare_pass_report;
 
 typedef struct pare_pipeline_options {
-   pare_outfile *scratch;      /* where results go: the artifact's own temporary file; NULL: the heap */
-   const char *scratch_dir;    /* folder for results that a later pass replaces; NULL: $TMPDIR or /tmp */
+   pare_outfile *result;       /* the artifact's own temporary file, where results go; NULL: the heap */
+   const char *scratch_dir;    /* where a file for results that a later pass replaces is made, when `result`
+                                  is given; NULL: $TMPDIR or /tmp */
    const char *print_after;    /* pass name or "all": the graph's text goes to print; NULL: none */
    const char *stop_after;     /* pass name: later passes are not run; NULL: run all */
    pare_status (*print)(pare_ctx *ctx, void *user, const char *pass, const char *text, size_t size);

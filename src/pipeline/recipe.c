@@ -175,11 +175,12 @@ static pare_status create(pare_ctx *ctx, pare_recipe **out)
 }
 
 /* Failures so far name a JSON path alone; the user also wants to know in which file. */
-static void name_source(pare_error *error, const char *where)
+static void name_source(pare_ctx *ctx, const char *source)
 {
-   char path[sizeof error->where];
-   memcpy(path, error->where, sizeof path);
-   snprintf(error->where, sizeof error->where, "%.120s%s%.120s", where, *path ? ": " : "", path);
+   pare_error old = ctx->error;
+   char where[sizeof old.where];
+   snprintf(where, sizeof where, "%.120s%s%.120s", source, old.where[0] ? ": " : "", old.where);
+   pare_fail_again(ctx, old.status, where, "%s", old.message);
 }
 
 pare_status pare_recipe_parse(pare_ctx *ctx, const char *text, size_t size, const char *where,
@@ -191,7 +192,7 @@ pare_status pare_recipe_parse(pare_ctx *ctx, const char *text, size_t size, cons
    if (status == PARE_OK) status = create(ctx, &recipe);
    if (status == PARE_OK) {
       status = read_root(ctx, root, recipe);
-      if (status == PARE_USAGE) name_source(&ctx->error, where);
+      if (status == PARE_USAGE) name_source(ctx, where);
    }
    pare_json_free(root);
    if (status == PARE_OK) {
@@ -212,10 +213,17 @@ void pare_recipe_destroy(pare_ctx *ctx, pare_recipe *recipe)
 /* ---- the recipes that types stand for ---- */
 
 #define RECIPE(passes) "{\"schema\": \"" PARE_RECIPE_SCHEMA "\", \"passes\": [" passes "]}"
+/* Narrow linear layers; embedding and head, which every token passes and which cost more, at 8 bits. */
+#define NARROW(type)                                                                                        \
+   RECIPE("{\"pass\": \"quant_rtn\", \"type\": \"" type "\", \"skip\": [\"embed_tokens\", \"lm_head\"]}, "        \
+          "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}")
 static const struct {
    const char *type, *text;
 } types[] = {
    { "i8", RECIPE("{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}") },
+   { "i4", NARROW("i4") },
+   { "i3", NARROW("i3") },
+   { "i2", NARROW("i2") },
    { "f16",
      RECIPE("{\"pass\": \"cast\", \"type\": \"f16\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}") },
    { "bf16",
@@ -223,13 +231,21 @@ static const struct {
    { "f32", RECIPE("{\"pass\": \"cast\", \"type\": \"f32\"}, {\"pass\": \"opt_dce\"}") },
 };
 
+static pare_status unknown_type(pare_ctx *ctx, const char *type)
+{
+   char known[128] = "";
+   for (size_t i = 0, at = 0; i < sizeof types / sizeof *types && at < sizeof known; i++)
+      at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", types[i].type);
+   return pare_fail(ctx, PARE_USAGE, "--type", "\"%.64s\", expected one of %s", type, known);
+}
+
 pare_status pare_recipe_for_type(pare_ctx *ctx, const char *type, pare_recipe **out)
 {
    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
       if (strcmp(types[i].type, type) != 0) continue;
       return pare_recipe_parse(ctx, types[i].text, strlen(types[i].text), "--type", out);
    }
-   return pare_fail(ctx, PARE_USAGE, "--type", "\"%.64s\", expected one of i8, f16, bf16, f32", type);
+   return unknown_type(ctx, type);
 }
 
 /* ---- printing ---- */

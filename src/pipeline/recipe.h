@@ -27,7 +27,8 @@ typedef struct pare_recipe {
 
 pare_status pare_recipe_parse(pare_ctx *ctx, const char *text, size_t size, const char *where,
                               pare_recipe **out);
-/* The recipe that a --type stands for: "i8" is quant_rtn, quant_kv, opt_dce; "f32", "f16" and "bf16" cast.
+/* The recipe that a --type stands for: "i8" is quant_rtn, quant_kv, opt_dce; "i4", "i3" and "i2"
+ * the same with linear layers at so many bits, embedding and head at i8; "f32", "f16" and "bf16" cast.
  * PARE_USAGE for an unknown type, naming the known ones. */
 pare_status pare_recipe_for_type(pare_ctx *ctx, const char *type, pare_recipe **out);
 void pare_recipe_destroy(pare_ctx *ctx, pare_recipe *recipe); /* NULL is fine */

@@ -7,7 +7,7 @@ static const struct {
    unsigned fact;
    const char *text;
 } facts[] = {
-   { PARE_HAS_FLOAT_LINEARS, "linear layers with float weights" },
+   { PARE_HAS_FLOAT_MATRICES, "linear layers or tables with float weights" },
    { PARE_IS_QUANTIZED, "integer-encoded weights" },
    { PARE_IS_PRUNED, "pruned weights" },
 };
@@ -20,8 +20,8 @@ static const char *name_of(unsigned missing)
 }
 
 /* The model stays as it is while planning; the run's pointer serves both. */
-pare_pass_run pare_plan_run_of(const pare_recipe *recipe, size_t step, const pare_model *model,
-                               pare_notes *notes, const char *path)
+pare_pass_run pare_recipe_plan_run_of(const pare_recipe *recipe, size_t step, const pare_model *model,
+                                      pare_notes *notes, const char *path)
 {
    const pare_recipe_step *s = &recipe->steps[step];
    return (pare_pass_run){ .model = (pare_model *)(uintptr_t)model,
@@ -34,7 +34,7 @@ pare_pass_run pare_plan_run_of(const pare_recipe *recipe, size_t step, const par
                            .notes = notes };
 }
 
-pare_status pare_plan_check_requires(pare_ctx *ctx, const pare_pass_run *run)
+pare_status pare_recipe_plan_check_requires(pare_ctx *ctx, const pare_pass_run *run)
 {
    unsigned missing = run->pass->requires & ~pare_notes_facts(run->notes);
    if (!missing) return PARE_OK;
@@ -43,7 +43,7 @@ pare_status pare_plan_check_requires(pare_ctx *ctx, const pare_pass_run *run)
                     when);
 }
 
-pare_status pare_plan_check_ensures(pare_ctx *ctx, const pare_pass_run *run)
+pare_status pare_recipe_plan_check_ensures(pare_ctx *ctx, const pare_pass_run *run)
 {
    unsigned missing = run->pass->ensures & ~pare_notes_facts(run->notes);
    if (!missing || run->matched == 0) return PARE_OK;
@@ -59,11 +59,13 @@ static bool matches_any(const pare_graph *graph, const char *pattern)
    return false;
 }
 
-/* Each pattern that the recipe gives must name something, and together they must name something to work
- * on. */
+/* Each pattern that the recipe gives must name something, and together they must name something to work on.
+ * So must the pass's own where it requires something; other passes may find their work done. */
 static pare_status check_targets(pare_ctx *ctx, const pare_recipe_step *step, const pare_pass_run *run)
 {
    char where[PARE_STEP_PATH + 32];
+   if (!step->targets_given && run->pass->requires && run->matched == 0)
+      return pare_fail(ctx, PARE_USAGE, run->path, "%s finds nothing to work on", run->pass->name);
    if (!step->targets_given) return PARE_OK;
    for (size_t i = 0; i < step->targets.count; i++) {
       if (matches_any(run->model->graph, step->targets.items[i])) continue;
@@ -77,15 +79,15 @@ static pare_status check_targets(pare_ctx *ctx, const pare_recipe_step *step, co
 }
 
 static pare_status plan_step(pare_ctx *ctx, const pare_recipe *recipe, size_t step, const pare_model *model,
-                             pare_plan *plan)
+                             pare_recipe_plan *plan)
 {
    pare_step_plan *out = &plan->steps[step];
    snprintf(out->path, sizeof out->path, "passes[%zu]", step);
-   pare_pass_run run = pare_plan_run_of(recipe, step, model, &plan->notes, out->path);
-   PARE_TRY(pare_plan_check_requires(ctx, &run));
+   pare_pass_run run = pare_recipe_plan_run_of(recipe, step, model, &plan->notes, out->path);
+   PARE_TRY(pare_recipe_plan_check_requires(ctx, &run));
    PARE_TRY(run.pass->plan(ctx, &run));
    PARE_TRY(check_targets(ctx, &recipe->steps[step], &run));
-   PARE_TRY(pare_plan_check_ensures(ctx, &run));
+   PARE_TRY(pare_recipe_plan_check_ensures(ctx, &run));
    out->matched = run.matched;
    out->bytes_read = run.bytes_total;
    out->bytes_written = run.bytes_written;
@@ -93,31 +95,31 @@ static pare_status plan_step(pare_ctx *ctx, const pare_recipe *recipe, size_t st
 }
 
 /* At least two steps write; a result of the first may be replaced by the second. */
-static bool replaces_results(const pare_plan *plan)
+static bool replaces_results(const pare_recipe_plan *plan)
 {
    size_t writing = 0;
    for (size_t i = 0; i < plan->n_steps; i++) writing += plan->steps[i].bytes_written > 0;
    return writing > 1;
 }
 
-pare_status pare_plan_make(pare_ctx *ctx, const pare_recipe *recipe, size_t n_steps, const pare_model *model,
-                           pare_plan *out)
+pare_status pare_recipe_plan_make(pare_ctx *ctx, const pare_recipe *recipe, size_t n_steps,
+                                  const pare_model *model, pare_recipe_plan *out)
 {
-   *out = (pare_plan){ .n_steps = n_steps };
+   *out = (pare_recipe_plan){ .n_steps = n_steps };
    PARE_TRY(pare_notes_create(ctx, model->graph, &out->notes));
    out->steps = pare_alloc_array(ctx, n_steps + 1, sizeof *out->steps);
    pare_status status = out->steps ? PARE_OK : PARE_RESOURCE;
    for (size_t i = 0; i < n_steps && status == PARE_OK; i++) status = plan_step(ctx, recipe, i, model, out);
    out->needs_scratch = status == PARE_OK && replaces_results(out);
-   if (status != PARE_OK) pare_plan_finish(ctx, out);
+   if (status != PARE_OK) pare_recipe_plan_finish(ctx, out);
    return status;
 }
 
-void pare_plan_finish(pare_ctx *ctx, pare_plan *plan)
+void pare_recipe_plan_finish(pare_ctx *ctx, pare_recipe_plan *plan)
 {
    pare_notes_finish(ctx, &plan->notes);
    pare_free(ctx, plan->steps);
-   *plan = (pare_plan){ 0 };
+   *plan = (pare_recipe_plan){ 0 };
 }
 
 /* ---- the estimate ---- */
@@ -140,7 +142,7 @@ static uint64_t guess_memory(const pare_ctx *ctx, const pare_notes *notes)
    return ((uint64_t)16 << 20) + workers * longest * PARE_BLOCK_N * (sizeof(float) + 1);
 }
 
-static void sum_up(const pare_ctx *ctx, const pare_plan *plan, pare_pipeline_estimate *out)
+static void sum_up(const pare_ctx *ctx, const pare_recipe_plan *plan, pare_pipeline_estimate *out)
 {
    *out = (pare_pipeline_estimate){ .memory_bytes = guess_memory(ctx, &plan->notes) };
    for (size_t i = 0; i < plan->notes.count; i++) {
@@ -154,9 +156,9 @@ static void sum_up(const pare_ctx *ctx, const pare_plan *plan, pare_pipeline_est
 pare_status pare_pipeline_check(pare_ctx *ctx, const pare_recipe *recipe, const pare_model *model,
                                 pare_pipeline_estimate *estimate)
 {
-   pare_plan plan;
-   PARE_TRY(pare_plan_make(ctx, recipe, recipe->n_steps, model, &plan));
+   pare_recipe_plan plan;
+   PARE_TRY(pare_recipe_plan_make(ctx, recipe, recipe->n_steps, model, &plan));
    if (estimate) sum_up(ctx, &plan, estimate);
-   pare_plan_finish(ctx, &plan);
+   pare_recipe_plan_finish(ctx, &plan);
    return PARE_OK;
 }

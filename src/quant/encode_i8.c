@@ -10,29 +10,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "quant/rows.h"
-#include "quant/stream.h"
+#include "quant/encode_blocks.h"
 
 enum { LANES = 16 };
 /* The 16 sums as one value, so that compilers without an instruction set to speak of still use vectors. */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int8_t code_lanes __attribute__((vector_size(LANES)));
-
-typedef struct block_result {
-   pare_encode_error error;
-   bool bad; /* a row holds NaN or Inf, or overflowed in the rotation */
-} block_result;
-
-typedef struct encode_job {
-   pare_kernels kernels;
-   const pare_weight *weight;
-   pare_encoding encoding;
-   int64_t k, quads;
-   uint8_t *codes;
-   float *scales;
-   block_result *results;
-   pare_worker_scratch scratch; /* 16 rows of floats, then 16 rows of codes */
-} encode_job;
 
 /* Counts in 32 bits, which a vector holds twice as many of; k is at most PARE_ENC_MAX_K. */
 static int32_t count_zeros(const float *x, int64_t k)
@@ -85,89 +68,47 @@ static void add_row_error(const float *y, const int8_t *q, int64_t k, float scal
    sum->squared_value += value * unit;
 }
 
-static void encode_row(const encode_job *job, float *x, int8_t *q, float *scale, block_result *result)
+static void encode_row(const pare_encode_job *job, float *x, int64_t stride, int8_t *q, float *scale,
+                       pare_block_result *result)
 {
    int64_t k = job->k;
    int rotation = job->encoding.rotation;
    int32_t sum;
    result->error.zeros_before += count_zeros(x, k);
-   job->kernels.quant_row(x, k, rotation, q, job->quads * PARE_BLOCK_K, x, scale, &sum);
+   job->kernels.quant_row(x, k, rotation, q, stride, x, scale, &sum);
    result->bad |= isnan(*scale) != 0;
    if (rotation == 0) result->error.zeros += count_zero_codes(q, k);
    else if (*scale == 0.0f) result->error.zeros += k;
    if (*scale > 0.0f) add_row_error(x, q, k, *scale, &result->error);
 }
 
+static int64_t quads_of(int64_t k)
+{
+   return (k + PARE_BLOCK_K - 1) / PARE_BLOCK_K;
+}
+
+/* Scratch memory: 16 rows of floats, then 16 rows of codes. */
 static void encode_block(void *arg, int64_t block, int worker)
 {
-   encode_job *job = arg;
-   int64_t rows = pare_rows_in_block(job->weight, block), stride = job->quads * PARE_BLOCK_K;
+   pare_encode_job *job = arg;
+   int64_t rows = pare_rows_in_block(job->weight, block), stride = quads_of(job->k) * PARE_BLOCK_K;
    uint8_t *scratch = job->scratch.first + (size_t)worker * job->scratch.stride;
    float *x = (float *)(void *)scratch;
    int8_t *q = (int8_t *)(x + PARE_BLOCK_N * job->k);
    float *scales = job->scales + block * PARE_BLOCK_N;
    pare_rows_load(&job->kernels, job->weight, block * PARE_BLOCK_N, rows, x);
    for (int64_t r = 0; r < rows; r++)
-      encode_row(job, x + r * job->k, q + r * stride, scales + r, &job->results[block]);
+      encode_row(job, x + r * job->k, stride, q + r * stride, scales + r, &job->results[block]);
    memset(q + rows * stride, 0, (size_t)((PARE_BLOCK_N - rows) * stride));
    for (int64_t r = rows; r < PARE_BLOCK_N; r++) scales[r] = 0.0f;
-   job->kernels.pack_i8(q, stride, job->quads, job->codes + (size_t)(block * job->quads) * PARE_LINE);
-}
-
-static pare_status add_results(pare_ctx *ctx, const encode_job *job, pare_encode_error *error)
-{
-   *error = (pare_encode_error){ 0 };
-   for (int64_t block = 0; block < pare_rows_blocks(job->weight); block++) {
-      if (job->results[block].bad) {
-         PARE_TRY(pare_weight_refuse_bad(ctx, job->weight, block * PARE_BLOCK_N));
-         return pare_fail(ctx, PARE_INPUT, job->weight->name, "values overflow in the rotation near row %lld",
-                          (long long)(block * PARE_BLOCK_N));
-      }
-      pare_encode_error_add(error, &job->results[block].error);
-   }
-   return PARE_OK;
-}
-
-static pare_status encode_into(pare_ctx *ctx, encode_job *job, pare_buffer *result, pare_encode_error *error)
-{
-   job->codes = pare_buffer_edit(result);
-   job->scales = (float *)(void *)(job->codes + pare_encoding_scales_at(job->weight->dim[0], job->k));
-   pare_stream stream = { .source = job->weight,
-                          .result = result,
-                          .result_block = (size_t)job->quads * PARE_LINE };
-   PARE_TRY(pare_stream_run(ctx, &stream, encode_block, job));
-   return add_results(ctx, job, error);
-}
-
-static pare_status allocate(pare_ctx *ctx, encode_job *job)
-{
-   size_t blocks = (size_t)pare_rows_blocks(job->weight), k = (size_t)job->k,
-          stride = (size_t)job->quads * PARE_BLOCK_K;
-   job->results = pare_alloc_array(ctx, blocks, sizeof *job->results);
-   if (!job->results) return PARE_RESOURCE;
-   return pare_worker_scratch_create(ctx, PARE_BLOCK_N * (k * sizeof(float) + stride), &job->scratch);
+   job->kernels.pack_i8(q, stride, quads_of(job->k), job->blocks + (size_t)block * job->block_bytes);
 }
 
 pare_status pare_encode_i8(pare_ctx *ctx, pare_weight *weight, int rotation, pare_outfile *scratch,
                            pare_encode_error *error)
 {
-   encode_job job = { .weight = weight,
-                      .encoding = { .kind = PARE_ENC_I8, .rotation = rotation },
-                      .k = weight->dim[1],
-                      .quads = (weight->dim[1] + PARE_BLOCK_K - 1) / PARE_BLOCK_K };
-   size_t bytes;
-   if (!pare_encoding_is_float(weight->encoding.kind) ||
-       !pare_encoding_bytes(&job.encoding, weight->rank, weight->dim, &bytes))
-      return pare_fail(ctx, PARE_INTERNAL, weight->name, "cannot be encoded as i8 with rotation %d",
-                       rotation);
-   pare_kernels_init(&job.kernels, ctx->cpu);
-   pare_buffer *result = NULL;
-   pare_status status = allocate(ctx, &job);
-   if (status == PARE_OK) status = pare_result_buffer(ctx, scratch, bytes, &result);
-   if (status == PARE_OK) status = encode_into(ctx, &job, result, error);
-   if (status == PARE_OK) status = pare_weight_replace(ctx, weight, job.encoding, result);
-   pare_buffer_unref(ctx, result);
-   pare_worker_scratch_finish(ctx, &job.scratch);
-   pare_free(ctx, job.results);
-   return status;
+   pare_encoding encoding = { .kind = PARE_ENC_I8, .rotation = rotation };
+   size_t k = (size_t)weight->dim[1];
+   size_t each = PARE_BLOCK_N * (k * sizeof(float) + (size_t)quads_of(weight->dim[1]) * PARE_BLOCK_K);
+   return pare_encode_blocks(ctx, weight, &encoding, encode_block, each, scratch, error);
 }

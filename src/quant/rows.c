@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "quant/group_layout.h"
 
 enum { TILE = 64, ALIGN = 64 };
 
@@ -40,17 +41,28 @@ static void load_transposed(const pare_kernels *kernels, const pare_weight *weig
    }
 }
 
-static void load_i8(const pare_kernels *kernels, const pare_weight *weight, int64_t row, int64_t rows,
-                    float *out)
+/* One row times its scale, rotation still in place. */
+static void load_row(const pare_kernels *kernels, const pare_weight *weight, int64_t row, float scale, float *out)
 {
-   int64_t n = weight->dim[0], k = weight->dim[1], quads = (k + PARE_BLOCK_K - 1) / PARE_BLOCK_K;
-   const uint8_t *codes = pare_buffer_data(weight->data);
-   const uint8_t *scales = codes + pare_encoding_scales_at(n, k);
+   if (pare_encoding_is_grouped(weight->encoding.kind)) {
+      pare_groups groups = pare_groups_of(weight);
+      kernels->dequant_row_groups(&groups, row, scale, out);
+      return;
+   }
+   size_t block_bytes = pare_encoding_block_bytes(&weight->encoding, weight->dim[1]);
+   const uint8_t *block = pare_buffer_data(weight->data) + (size_t)(row / PARE_BLOCK_N) * block_bytes;
+   kernels->dequant_row_i8(block, (int)(row % PARE_BLOCK_N), weight->dim[1], scale, out);
+}
+
+static void load_integers(const pare_kernels *kernels, const pare_weight *weight, int64_t row, int64_t rows,
+                          float *out)
+{
+   int64_t n = weight->dim[0], k = weight->dim[1];
+   const uint8_t *scales = pare_buffer_data(weight->data) + pare_encoding_scales_at(&weight->encoding, n, k);
    for (int64_t r = row; r < row + rows; r++, out += k) {
       float scale;
       memcpy(&scale, scales + (size_t)r * sizeof scale, sizeof scale);
-      const uint8_t *block = codes + (size_t)(r / PARE_BLOCK_N * quads) * PARE_LINE;
-      kernels->dequant_row_i8(block, (int)(r % PARE_BLOCK_N), k, scale, out);
+      load_row(kernels, weight, r, scale, out);
       kernels->hadamard(out, k, weight->encoding.rotation);
    }
 }
@@ -58,7 +70,7 @@ static void load_i8(const pare_kernels *kernels, const pare_weight *weight, int6
 void pare_rows_load(const pare_kernels *kernels, const pare_weight *weight, int64_t row, int64_t rows,
                     float *out)
 {
-   if (!pare_encoding_is_float(weight->encoding.kind)) load_i8(kernels, weight, row, rows, out);
+   if (!pare_encoding_is_float(weight->encoding.kind)) load_integers(kernels, weight, row, rows, out);
    else if (weight->encoding.transposed) load_transposed(kernels, weight, row, rows, out);
    else load_straight(kernels, weight, row, rows, out);
 }

@@ -61,6 +61,7 @@ static void add_row_error(const float *before, const float *after, int64_t k, pa
       error[i % LANES] += d * d;
       sum->zeros_before += before[i] == 0.0f;
       sum->zeros += after[i] == 0.0f;
+      sum->revived += before[i] == 0.0f && after[i] != 0.0f;
    }
    for (int l = 0; l < LANES; l++) {
       sum->squared_error += error[l];

@@ -8,6 +8,9 @@
 #include "base/pool.h"
 #include "quant/rows.h"
 
+_Static_assert((int)PARE_BLOCK_N == (int)PARE_BLOCK && (int)PARE_ENC_MAX_K == (int)PARE_MAX_K,
+               "what a weight may be is what the kernels take");
+
 enum { LARGE_READ = 1 << 18 /* elements */, LARGE_RESULT = 64 << 10 /* bytes */, PREFETCH = 32 << 20 };
 
 void pare_encode_error_add(pare_encode_error *sum, const pare_encode_error *part)
@@ -16,6 +19,7 @@ void pare_encode_error_add(pare_encode_error *sum, const pare_encode_error *part
    sum->squared_value += part->squared_value;
    sum->zeros_before += part->zeros_before;
    sum->zeros += part->zeros;
+   sum->revived += part->revived;
    sum->overflows += part->overflows;
 }
 

@@ -12,6 +12,7 @@ typedef struct pare_encode_error {
    double squared_error, squared_value; /* over all elements, in the original (unrotated) basis */
    int64_t zeros_before;                /* elements that were zero */
    int64_t zeros;     /* elements that are zero now; of a rotated weight only those of all-zero rows */
+   int64_t revived;   /* elements that were zero and are not now; counted by pare_weight_edit alone */
    int64_t overflows; /* values too large for the new encoding; the weight was then left untouched */
 } pare_encode_error;
 

@@ -2,7 +2,8 @@
 #include "run/generate.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 typedef struct generation {
    const pare_model *model;
@@ -14,18 +15,10 @@ typedef struct generation {
    pare_generate_result *result;
 } generation;
 
-static double now(void)
+bool pare_is_end_token(const pare_model *model, uint32_t token)
 {
-   struct timespec t;
-   clock_gettime(CLOCK_MONOTONIC, &t);
-   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static bool is_end(const generation *g, uint32_t token)
-{
-   for (size_t i = 0; i < g->model->n_end && !g->options->ignore_end_tokens; i++) {
-      if (g->model->end[i] == (int64_t)token) return true;
-   }
+   for (size_t i = 0; i < model->n_end; i++)
+      if (model->end[i] == (int64_t)token) return true;
    return false;
 }
 
@@ -35,7 +28,7 @@ static pare_status add_token(pare_ctx *ctx, generation *g, const float *logits, 
    uint32_t token;
    *more = false;
    PARE_TRY(pare_sampler_next(ctx, g->sampler, logits, g->tokens, (size_t)g->n, &token));
-   if (is_end(g, token)) {
+   if (!g->options->ignore_end_tokens && pare_is_end_token(g->model, token)) {
       g->result->finish = PARE_FINISH_END_TOKEN;
       return PARE_OK;
    }
@@ -53,9 +46,9 @@ static pare_status add_token(pare_ctx *ctx, generation *g, const float *logits, 
 static pare_status run(pare_ctx *ctx, generation *g)
 {
    const float *logits;
-   double start = now();
+   double start = pare_now();
    PARE_TRY(pare_session_prefill(ctx, g->session, 0, g->tokens, 0, g->n, &logits));
-   double decode = now();
+   double decode = pare_now();
    g->result->prompt_seconds = decode - start;
    bool more = g->options->max_tokens > 0;
    while (more) {
@@ -64,7 +57,7 @@ static pare_status run(pare_ctx *ctx, generation *g)
       PARE_TRY(pare_session_prefill(ctx, g->session, 0, g->tokens + g->n, g->n, 1, &logits));
       g->n++;
    }
-   g->result->seconds = now() - decode;
+   g->result->seconds = pare_now() - decode;
    return PARE_OK;
 }
 

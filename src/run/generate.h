@@ -26,5 +26,7 @@ typedef struct pare_generate_result {
 pare_status pare_generate(pare_ctx *ctx, const pare_model *model, pare_session *session,
                           pare_sampler *sampler, const uint32_t *prompt, size_t n,
                           const pare_generate_options *options, pare_generate_result *result);
+/* Whether the token is one that ends a text of this model. */
+bool pare_is_end_token(const pare_model *model, uint32_t token);
 
 #endif

@@ -9,9 +9,10 @@
 enum { COST_QUANTIZE = 6, CHUNK_BYTES = 1 << 16, KERNEL_BLOCKS = 4 };
 enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
 
+/* Integer weights of any encoding enter the int8 product. */
 static bool is_i8(const pare_node *node)
 {
-   return node->weight[0]->encoding.kind == PARE_ENC_I8;
+   return !pare_encoding_is_float(node->weight[0]->encoding.kind);
 }
 
 bool pare_plan_linear_alike(const pare_node *a, const pare_node *b)
@@ -24,7 +25,7 @@ static pare_status check(pare_ctx *ctx, const pare_node *node)
    const pare_linear_attrs *attrs = node->attrs;
    if (is_i8(node) != (attrs->act == PARE_ACT_I8))
       return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
-                       "activations and weight must be i8 both or neither");
+                       "activations must be i8 exactly when the weight is of integers");
    if (is_i8(node) && (uintptr_t)pare_buffer_data(node->weight[0]->data) % PARE_LINE != 0)
       return pare_fail(ctx, PARE_UNSUPPORTED, node->weight[0]->name, "the codes are not aligned to %d bytes",
                        PARE_LINE);
@@ -49,7 +50,7 @@ static pare_status add_quantize(pare_ctx *ctx, pare_plan *plan, const pare_node 
 static int64_t chunk_blocks(const pare_node *node)
 {
    if (!is_i8(node)) return 1;
-   int64_t block_bytes = (node->weight[0]->dim[1] + 3) / 4 * PARE_LINE;
+   int64_t block_bytes = (int64_t)pare_encoding_block_bytes(&node->weight[0]->encoding, node->weight[0]->dim[1]);
    int64_t fours = (CHUNK_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
    return KERNEL_BLOCKS * fours;
 }
@@ -61,6 +62,8 @@ static pare_status add_part(pare_ctx *ctx, pare_plan *plan, const pare_kernels *
    part->n = part->weight->dim[0];
    part->chunk = chunk_blocks(node);
    part->first_chunk = step->linear.chunks;
+   int64_t group = part->weight->encoding.group;
+   if (group) pare_plan_need_scratch(plan, (size_t)((step->linear.k + group - 1) / group * group * PARE_LINE));
    if (node->n_weights > 1) PARE_TRY(pare_plan_vector(ctx, plan, kernels, node->weight[1], &part->bias));
    PARE_TRY(pare_plan_output(ctx, plan, node, &part->out));
    int64_t blocks = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;

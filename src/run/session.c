@@ -87,6 +87,9 @@ static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pa
    pare_status status = pare_plan_create(ctx, model->graph, &s->kernels, &limits, &s->plan);
    pare_fp_restore(modes);
    PARE_TRY(status);
+   if (s->plan->vocab != model->vocab)
+      return pare_fail(ctx, PARE_INTERNAL, model->path, "%lld logits a row, expected a vocabulary of %lld",
+                       (long long)s->plan->vocab, (long long)model->vocab);
    PARE_TRY(take_memory(ctx, s));
    return pare_check_stop(ctx); /* vectors were read from the model's files */
 }

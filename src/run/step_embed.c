@@ -1,13 +1,20 @@
-/* step_embed: rows of a table. An int8 row is decoded and its rotation undone (it is its own inverse). */
+/* step_embed: rows of a table. A row of integers is decoded and its rotation undone (it is its own inverse). */
+#include "quant/group_layout.h"
 #include "run/step.h"
 
-static void embed_i8(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
+static void embed_integers(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
 {
-   int64_t width = table->dim[1], quads = (width + 3) / 4;
+   int64_t width = table->dim[1];
    const uint8_t *data = pare_buffer_data(table->data);
-   const float *scales = (const float *)(const void *)(data + pare_encoding_scales_at(table->dim[0], width));
-   const uint8_t *block = data + id / PARE_BLOCK * quads * PARE_LINE;
-   k->dequant_row_i8(block, (int)(id % PARE_BLOCK), width, scales[id], out);
+   const void *at = data + pare_encoding_scales_at(&table->encoding, table->dim[0], width);
+   const float *scales = at;
+   if (pare_encoding_is_grouped(table->encoding.kind)) {
+      pare_groups groups = pare_groups_of(table);
+      k->dequant_row_groups(&groups, id, scales[id], out);
+   } else {
+      const uint8_t *block = data + (size_t)(id / PARE_BLOCK) * pare_encoding_block_bytes(&table->encoding, width);
+      k->dequant_row_i8(block, (int)(id % PARE_BLOCK), width, scales[id], out);
+   }
    k->hadamard(out, width, table->encoding.rotation);
 }
 
@@ -26,7 +33,7 @@ void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, i
       int64_t id =
          step->embed.ids == PARE_LIST_TOKENS ? (int64_t)batch->tokens[row] : (int64_t)batch->positions[row];
       float *out = pare_region_row(step->out, row);
-      if (table->encoding.kind == PARE_ENC_I8) embed_i8(run->kernels, table, id, out);
-      else embed_float(run->kernels, table, id, out);
+      if (pare_encoding_is_float(table->encoding.kind)) embed_float(run->kernels, table, id, out);
+      else embed_integers(run->kernels, table, id, out);
    }
 }

@@ -18,18 +18,13 @@ typedef struct reader {
    pare_corpus *out;
 } reader;
 
-static bool ends_with(const char *path, const char *ending)
-{
-   size_t size = strlen(path), tail = strlen(ending);
-   return size >= tail && strcmp(path + size - tail, ending) == 0;
-}
-
 pare_corpus_format pare_corpus_resolve(pare_corpus_format format, const char *path)
 {
    if (format != PARE_CORPUS_AUTO) return format;
-   if (ends_with(path, ".u16")) return PARE_CORPUS_U16;
-   if (ends_with(path, ".u32")) return PARE_CORPUS_U32;
-   return ends_with(path, ".ids.txt") || ends_with(path, ".ids") ? PARE_CORPUS_IDS : PARE_CORPUS_TEXT;
+   if (pare_ends_with(path, ".u16")) return PARE_CORPUS_U16;
+   if (pare_ends_with(path, ".u32")) return PARE_CORPUS_U32;
+   if (pare_ends_with(path, ".ids.txt") || pare_ends_with(path, ".ids")) return PARE_CORPUS_IDS;
+   return PARE_CORPUS_TEXT;
 }
 
 /* Ends the document under way; one without ids does not count. */

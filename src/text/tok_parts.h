@@ -1,9 +1,10 @@
-/* tok_parts: the stations a text passes on its way to token ids and back, shared by the tok_*.c files
- * only.
+/* tok_parts: the stations a text passes on its way to token ids and back, shared by the tok_*.c files only.
  *
- * encode:  text -> added tokens cut out -> normalizer -> added tokens cut out -> pre-tokenizer -> model ->
- * template decode:  ids -> token texts -> decoder Source: the `tokenizers` package, version 0.23; a detail
- * that looks odd here is how the package does it. */
+ * encode:  text -> added tokens cut out -> normalizer -> added tokens cut out -> pre-tokenizer -> model
+ *          -> template
+ * decode:  ids -> token texts -> decoder
+ *
+ * Source: the `tokenizers` package, version 0.23; a detail that looks odd here is how the package does it. */
 #ifndef PARE_TEXT_TOK_PARTS_H
 #define PARE_TEXT_TOK_PARTS_H
 

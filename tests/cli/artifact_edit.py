@@ -85,6 +85,11 @@ def damaged_headers(art):
             header = art.copy_header()
             header[key] = wrong
             yield f'{key}-{n}', False, art.with_header(header)
+    vocab = art.header['vocab']
+    for n, wrong in enumerate((1, vocab - 1, vocab + 1, 2 * vocab, 2**31 - 1)):
+        yield f'vocab-wrong-{n}', True, art.with_header(art.header | {'vocab': wrong})
+    yield 'bos-outside', True, art.with_header(art.header | {'bos': vocab})
+    yield 'end-outside', True, art.with_header(art.header | {'end': [0, vocab]})
     yield from damaged_sections(art)
 
 

@@ -170,14 +170,25 @@ def case_artifact_heads(t):
 
 
 def case_artifact_header_fields(t):
-    """Every member of the header changed under a hash that fits: refused where it matters, never a crash."""
+    """Every member of the header changed under a hash that fits: refused where it matters, never a crash. What
+    inspect accepts runs and is evaluated too."""
     art = Artifact(read(t.compress(tiny('llama'), 'good.pare')))
     bad = t.path('bad.pare')
+    data_file = write(t.path('ids.u16'), bytes(b for i in range(64) for b in (i, 0)))
+    uses = (('run', bad, '--ids', '-p', '5 6 7', '-n', '2', '--json'),
+            ('eval', bad, '--data', data_file, '--window', '16', '--windows', '1', '--json'))
+    for use in uses:
+        write(bad, art.data)
+        t(*use).exits(0)
     for name, must_fail, data in damaged_headers(art):
         write(bad, data)
         result = t('inspect', bad, '--json')
         check(result.code in ((3, 6) if must_fail else (0, 3, 4, 6)), name, result)
         result.document()
+        for use in uses if result.code == 0 else ():
+            used = t(*use)
+            check(used.code in (0, 2, 3, 4, 6), name, used)
+            used.document()
 
 
 def case_artifact_graph(t):

@@ -1,4 +1,4 @@
-/* fuzz_artifact: any bytes as an artifact: loading, printing what was loaded, hashing it.
+/* fuzz_artifact: any bytes as an artifact: loading, printing what was loaded, running one token, hashing it.
  *
  * The header's hash would stop nearly every changed input at the door, so it is made to fit: an input that
  * starts like an artifact gets the hash its footer should have, and any other is taken as a plain form:
@@ -16,8 +16,31 @@
 #include "base/hash.h"
 #include "formats/pare.h"
 #include "formats/pare_layout.h"
+#include "run/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MOST_NODES = 2000, MOST_CACHE = 1 << 16 };
+static const double most_macs = 1e7;
+
+/* Runs token 0 through models that are small enough, and reads all of its logits. */
+static void run_token(pare_ctx *ctx, const pare_model *model)
+{
+   pare_model_totals totals = pare_model_count(model);
+   if (model->graph->n_nodes > MOST_NODES || totals.macs_per_token > most_macs ||
+       totals.kv_bytes_per_token > MOST_CACHE)
+      return;
+   pare_session *session = NULL;
+   int64_t context = model->context < 8 ? model->context : 8;
+   pare_session_options limits = { .slots = 1, .context = context, .tokens = 1 };
+   const uint32_t token = 0;
+   const float *logits;
+   pare_status status = pare_session_create(ctx, model, &limits, &session);
+   if (status == PARE_OK) status = pare_session_prefill(ctx, session, 0, &token, 0, 1, &logits);
+   volatile float sum = 0;
+   for (int64_t i = 0; status == PARE_OK && i < model->vocab; i++) sum += logits[i];
+   pare_session_destroy(ctx, session);
+}
 
 static void use_artifact(pare_ctx *ctx, const char *path)
 {
@@ -26,7 +49,8 @@ static void use_artifact(pare_ctx *ctx, const char *path)
    uint64_t hashed;
    if (pare_artifact_load(ctx, path, &model) == PARE_OK) {
       pare_graph_print(ctx, model->graph, &text);
-      pare_model_count(model);
+      pare_ctx_clear(ctx);
+      run_token(ctx, model);
    }
    pare_ctx_clear(ctx);
    pare_artifact_verify(ctx, path, &hashed);

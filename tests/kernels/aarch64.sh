@@ -1,8 +1,9 @@
 #!/bin/sh
-# aarch64: build the kernels and their test for Arm and run it by emulation, without the dot product, with it, and with
-# the int8 matrix product too. Prints SKIP where the cross compiler or the emulator is missing.
+# aarch64: build the kernels and their test for Arm and run it by emulation: without the dot product, with it,
+# and with the int8 matrix product too. Takes minutes. Prints SKIP without the cross compiler or the emulator.
 #
-#    tests/kernels/aarch64.sh [FOLDER]        objects and program go there; default: a temporary folder
+#    tests/kernels/aarch64.sh [FOLDER]      objects and program go there; default: a temporary folder
+#    AARCH64_CC, AARCH64_RUN, AARCH64_CPUS  other tools; which processors are emulated
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cc=${AARCH64_CC:-aarch64-linux-gnu-gcc}
@@ -29,9 +30,10 @@ compile() {   # FLAGS FILE..
 cd "$top"
 compile "" src/base/cpu.c src/kernels/mathd.c src/kernels/scalar*.c tests/kernels/*.c
 compile "-DPARE_HAVE_NEON" src/kernels/kernels.c
-compile "-march=armv8.2-a+dotprod" src/kernels/wide_*.c src/kernels/neon_*.c
+compile "-march=armv8.2-a+dotprod" src/kernels/wide_*.c src/kernels/neon_linear.c
+compile "-march=armv8.2-a+dotprod+i8mm" src/kernels/neon_i8mm_linear.c
 "$cc" -static "$out"/*.o -o "$out/checkkernels" -lm -lpthread
-for cpu in cortex-a57 neoverse-n1 max; do
+for cpu in ${AARCH64_CPUS:-cortex-a57 neoverse-n1 max}; do
    echo "-- $cpu"
    "$emulator" -cpu "$cpu" "$out/checkkernels"
 done

@@ -78,14 +78,80 @@ static void linear_run(void *arg)
    }
 }
 
+/* The same from weights in groups of 32. */
+
+typedef struct groups_job {
+   linear_job linear;
+   pare_groups weights;
+   uint8_t *lines[2];   /* scratch memory of a thread */
+} groups_job;
+
+typedef struct groups_part {
+   const groups_job *job;
+   int64_t from, to;
+   uint8_t *lines;
+} groups_part;
+
+static void *groups_thread(void *arg)
+{
+   const groups_part *part = arg;
+   const linear_job *linear = &part->job->linear;
+   linear->k->linear_groups(linear->k, &linear->args, &part->job->weights, part->lines, part->from, part->to);
+   return NULL;
+}
+
+static void groups_run(void *arg)
+{
+   groups_job *job = arg;
+   int64_t all = job->linear.blocks, half = job->linear.threads == 2 ? all / 8 * 4 : all;
+   groups_part parts[2] = { { job, 0, half, job->lines[0] }, { job, half, all, job->lines[1] } };
+   pthread_t other;
+   bool started = job->linear.threads == 2 && pthread_create(&other, NULL, groups_thread, &parts[1]) == 0;
+   groups_thread(&parts[0]);
+   if (started) {
+      pthread_join(other, NULL);
+   }
+}
+
+static void fill_random(bench *b, uint8_t *bytes, int64_t size)
+{
+   for (int64_t i = 0; i < size; i += 8) {
+      uint64_t bits = check_random(&b->c);
+      memcpy(bytes + i, &bits, sizeof bits);
+   }
+}
+
+static void bench_groups(bench *b, int bits, int64_t m, int64_t n, int64_t k, int threads)
+{
+   groups_job job = { .linear = { .k = b->k, .blocks = (n + 15) / 16, .threads = threads } };
+   job.weights = (pare_groups){ .bits = bits, .group = 32, .k = k };
+   job.weights.block_bytes = ((k / 32 + 3) / 4 + k / 32 * bits) * 64;
+   int64_t bytes = job.linear.blocks * job.weights.block_bytes;
+   uint8_t *data = check_input(&b->c, (size_t)bytes);
+   fill_random(b, data, bytes);
+   job.weights.data = data;
+   job.lines[0] = check_input(&b->c, (size_t)(64 * k));
+   job.lines[1] = check_input(&b->c, (size_t)(64 * k));
+   int32_t *sums = check_input(&b->c, (size_t)m * 4);
+   memset(sums, 0, (size_t)m * 4);
+   job.linear.args = (pare_linear_i8){ .w_scale = check_floats(&b->c, n, 0), .act_sum = sums,
+      .act = check_codes(&b->c, m * k, -127), .act_scale = check_floats(&b->c, m, 0), .m = m,
+      .n = n, .kq = k / 4, .lda = k, .out = check_input(&b->c, (size_t)(m * n) * 4), .ldo = n };
+   double t = fastest(b, groups_run, &job);
+   char what[64];
+   snprintf(what, sizeof what, "linear i%d m %d n %d k %d x%d", bits, (int)m, (int)n, (int)k, threads);
+   report(b, what, 2.0 * (double)m * (double)n * (double)k, "Gop/s", t);
+   if (m <= 4) {
+      report(b, "   weights read", (double)bytes, "GB/s", t);
+   }
+   check_reset(&b->c);
+}
+
 static void bench_linear(bench *b, int64_t m, int64_t n, int64_t k, int threads)
 {
    linear_job job = { .k = b->k, .blocks = (n + 15) / 16, .threads = threads };
    uint8_t *codes = check_input(&b->c, (size_t)(job.blocks * 16 * k));
-   for (int64_t i = 0; i < job.blocks * 16 * k; i += 8) {
-      uint64_t bits = check_random(&b->c);
-      memcpy(codes + i, &bits, sizeof bits);
-   }
+   fill_random(b, codes, job.blocks * 16 * k);
    int32_t *sums = check_input(&b->c, (size_t)m * 4);
    memset(sums, 0, (size_t)m * 4);
    job.args = (pare_linear_i8){ .codes = codes, .w_scale = check_floats(&b->c, n, 0), .act_sum = sums,
@@ -250,6 +316,14 @@ void bench_kernels(const pare_kernels *k, const char *tier)
       bench_read(&b, threads);
       bench_linear(&b, 1, 32768, 4096, threads);
       bench_linear(&b, 4, 32768, 4096, threads);
+      for (int bits = 4; bits >= 2; bits--) {
+         bench_groups(&b, bits, 1, 32768, 4096, threads);
+         bench_groups(&b, bits, 4, 32768, 4096, threads);
+      }
+   }
+   for (int bits = 4; bits >= 2; bits--) {
+      bench_groups(&b, bits, slow ? 2 : 128, 512, 2048, 1);
+      bench_groups(&b, bits, slow ? 2 : 128, 256, 5632, 1);
    }
    bench_linear(&b, slow ? 2 : 512, 512, 2048, 1);
    bench_linear(&b, slow ? 2 : 512, 512, 2048, 2);

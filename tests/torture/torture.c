@@ -9,6 +9,7 @@
  * sampled evenly; the first ones, where most clean-up lies, are all taken. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,13 @@
 
 enum { MAX_RUNS = 700, ALL_UP_TO = 300 };
 
-/* Counts blocks in use; the allocation numbered fail_at fails, and with `all` every later one too. */
+/* Counts blocks in use; the allocation numbered fail_at fails, and with `all` every later one too. Safe for
+ * workers side by side. */
 typedef struct heap {
-   long blocks, calls, fail_at;
-   bool all, failed;
+   atomic_long blocks, calls;
+   long fail_at;
+   bool all;
+   atomic_bool failed;
 } heap;
 
 static void *heap_fn(void *user, void *ptr, size_t size)
@@ -36,8 +40,8 @@ static void *heap_fn(void *user, void *ptr, size_t size)
       free(ptr);
       return NULL;
    }
-   h->calls++;
-   if (h->fail_at && (h->calls == h->fail_at || (h->all && h->calls > h->fail_at))) {
+   long call = ++h->calls;
+   if (h->fail_at && (call == h->fail_at || (h->all && call > h->fail_at))) {
       h->failed = true;
       return NULL;
    }
@@ -70,7 +74,7 @@ static pare_status run_recipe(pare_ctx *ctx, const pare_recipe *recipe, pare_mod
 {
    pare_pipeline_report *report = NULL;
    pare_pipeline_estimate estimate;
-   pare_pipeline_options options = { .scratch = *file };
+   pare_pipeline_options options = { .result = *file };
    pare_artifact_options artifact = { deflate, "{\"tool\":\"torture\"}" };
    pare_status status = pare_pipeline_check(ctx, recipe, model, &estimate);
    if (status == PARE_OK) status = pare_pipeline_run(ctx, recipe, model, &options, &report);

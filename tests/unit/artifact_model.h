@@ -22,6 +22,9 @@
    "  weight \"v \\\"\\u00e4\\\" bias\" [4] f32\n"                                                        \
    "  weight \"o\" [64, 8] f32\n"                                                                         \
    "  weight \"head\" [5, 64] i8\n"                                                                       \
+   "  weight \"up\" [20, 64] i4 {\"rotation\":64,\"group\":32}\n"                                       \
+   "  weight \"mid\" [33, 20] i3 {\"group\":64}\n"                                                       \
+   "  weight \"down\" [64, 33] i2 {\"group\":32}\n"                                                      \
    "  %0 = embed \"embed\" (%tokens) [\"embed\"] : f32[tokens, 64]\n"                                     \
    "  %1 = rms_norm \"norm\" (%0) [\"norm\"] {\"eps\":1e-06} : f32[tokens, 64]\n"                         \
    "  %2 = linear \"q\" (%1) [\"q\"] : f32[tokens, 8]\n"                                                  \
@@ -41,7 +44,7 @@
 /* Every code but those of the padding, scales that differ. */
 static inline void made_i8(uint8_t *bytes, size_t size, int64_t n, int64_t k)
 {
-   size_t scales = pare_encoding_scales_at(n, k);
+   size_t scales = pare_encoding_scales_at(&(pare_encoding){ .kind = PARE_ENC_I8 }, n, k);
    memset(bytes, 0x80, scales);
    memset(bytes + scales, 0, size - scales);
    for (int64_t i = 0; i < n; i++) {
@@ -49,6 +52,17 @@ static inline void made_i8(uint8_t *bytes, size_t size, int64_t n, int64_t k)
       memcpy(bytes + scales + 4 * i, &scale, sizeof scale);
       for (int64_t j = 0; j < k; j++)
          bytes[((i / 16) * ((k + 3) / 4) + j / 4) * 64 + i % 16 * 4 + j % 4] = (uint8_t)(i * 37 + j * 11);
+   }
+}
+
+/* Any bytes, scales that differ. */
+static inline void made_groups(uint8_t *bytes, size_t size, size_t scales, int64_t n)
+{
+   memset(bytes + scales, 0, size - scales);
+   for (size_t i = 0; i < scales; i++) bytes[i] = (uint8_t)(i * 151 + i / 64 * 29);
+   for (int64_t i = 0; i < n; i++) {
+      float scale = 0.0037f * (float)(i + 1);
+      memcpy(bytes + scales + 4 * i, &scale, sizeof scale);
    }
 }
 
@@ -66,6 +80,8 @@ static inline pare_status attach_made(pare_ctx *ctx, void *user, const char *nam
    ck_assert(pare_encoding_bytes(&encoding, rank, dim, &size));
    PARE_TRY(pare_buffer_create(ctx, size, out));
    if (encoding.kind == PARE_ENC_I8) made_i8(pare_buffer_edit(*out), size, dim[0], dim[1]);
+   else if (pare_encoding_is_grouped(encoding.kind))
+      made_groups(pare_buffer_edit(*out), size, pare_encoding_scales_at(&encoding, dim[0], dim[1]), dim[0]);
    else made_16(pare_buffer_edit(*out), size);
    return PARE_OK;
 }

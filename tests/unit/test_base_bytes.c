@@ -59,6 +59,46 @@ START_TEST(deflate_round_trip)
 }
 END_TEST
 
+typedef struct pieces {
+   size_t count, largest, limit;
+   pare_str all;
+} pieces;
+
+static pare_status take_piece(pare_ctx *ctx, void *user, const void *bytes, size_t size)
+{
+   pieces *p = user;
+   if (++p->count > p->limit) return pare_fail(ctx, PARE_RESOURCE, NULL, "enough");
+   if (size > p->largest) p->largest = size;
+   return pare_str_append(ctx, &p->all, bytes, size);
+}
+
+START_TEST(deflate_comes_in_pieces)
+{
+   static uint8_t bytes[600000];
+   pare_ctx ctx;
+   unit_heap heap;
+   volatile sig_atomic_t stop = SIGTERM;
+   unit_heap_init(&ctx, &heap);
+   fill(bytes, sizeof bytes);
+   pare_str whole = { 0 };
+   pieces p = { .limit = SIZE_MAX };
+   assert_ok(&ctx, pare_deflate(&ctx, bytes, sizeof bytes, &whole));
+   assert_ok(&ctx, pare_deflate_to(&ctx, bytes, sizeof bytes, take_piece, &p));
+   ck_assert_uint_gt(p.count, 2);
+   ck_assert_uint_le(p.largest, 65536);
+   ck_assert_uint_eq(p.all.size, whole.size);
+   ck_assert_int_eq(memcmp(p.all.data, whole.data, whole.size), 0);
+   p.count = 0, p.limit = 1;
+   assert_fails(&ctx, pare_deflate_to(&ctx, bytes, sizeof bytes, take_piece, &p), PARE_RESOURCE, "enough");
+   ctx.stop = &stop;
+   p.count = 0;
+   assert_fails(&ctx, pare_deflate_to(&ctx, bytes, sizeof bytes, take_piece, &p), PARE_STOPPED, "signal");
+   pare_str_finish(&ctx, &p.all);
+   pare_str_finish(&ctx, &whole);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 START_TEST(damage_is_found)
 {
    static uint8_t bytes[20000], back[20001];
@@ -184,5 +224,6 @@ START_TEST(bf16_round_trip)
 }
 END_TEST
 
-UNIT_MAIN("bytes", cursor_stops_at_the_end, deflate_round_trip, damage_is_found, deflate_without_memory,
-          sha256_vectors, rng_reference, f16_round_trip, f16_rounds_to_even, bf16_round_trip)
+UNIT_MAIN("bytes", cursor_stops_at_the_end, deflate_round_trip, deflate_comes_in_pieces, damage_is_found,
+          deflate_without_memory, sha256_vectors, rng_reference, f16_round_trip,
+          f16_rounds_to_even, bf16_round_trip)

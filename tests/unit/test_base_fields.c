@@ -172,23 +172,23 @@ static void encode(bool skip, pare_str *out)
 START_TEST(round_trip)
 {
    begin();
-   pare_str out = { 0 };
+   pare_str out = { 0 }, again = { 0 };
    encode(true, &out);
    ck_assert_str_eq(out.data, "{}");
    pare_str_clear(&out);
    encode(false, &out);
    ck_assert_str_eq(out.data, "{\"rotate\":true,\"block\":4,\"sparsity\":0.5,\"type\":\"i8\",\"output\":null,"
                               "\"targets\":[\"layers.*\"],\"gates\":[]}");
-   options before = o;
    assert_ok(&ctx, decode(out.data));
-   ck_assert(pare_fields_equal(table, &before, &o));
+   encode(false, &again);
+   ck_assert_str_eq(again.data, out.data);
    assert_ok(&ctx, set("gates", "g"));
-   ck_assert(!pare_fields_equal(table, &before, &o));
    assert_ok(&ctx, set("block", "5"));
    pare_str_clear(&out);
    encode(true, &out);
    ck_assert_str_eq(out.data, "{\"block\":5,\"gates\":[\"g\"]}");
    pare_str_finish(&ctx, &out);
+   pare_str_finish(&ctx, &again);
    end();
 }
 END_TEST

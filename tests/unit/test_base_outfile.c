@@ -138,6 +138,31 @@ START_TEST(reserved_space_is_the_file)
 }
 END_TEST
 
+START_TEST(loose_bytes_can_be_cut)
+{
+   begin();
+   pare_outfile *file;
+   pare_buffer *space;
+   assert_ok(&ctx, pare_outfile_create(&ctx, target, &file));
+   assert_ok(&ctx, pare_outfile_write(&ctx, file, "head and more", 13));
+   assert_ok(&ctx, pare_outfile_cut(&ctx, file, 4));
+   assert_ok(&ctx, pare_outfile_write(&ctx, file, "er", 2));
+   assert_ok(&ctx, pare_outfile_cut(&ctx, file, 6));
+   assert_fails(&ctx, pare_outfile_cut(&ctx, file, 7), PARE_INTERNAL, "not loose");
+   assert_ok(&ctx, pare_outfile_commit(&ctx, file));
+   pare_outfile_destroy(&ctx, file);
+   assert_holds("header");
+   assert_ok(&ctx, pare_outfile_scratch(&ctx, folder, &file));
+   assert_ok(&ctx, pare_outfile_reserve(&ctx, file, 100, &space));
+   assert_ok(&ctx, pare_outfile_write(&ctx, file, "x", 1));
+   assert_ok(&ctx, pare_outfile_cut(&ctx, file, 100));
+   assert_fails(&ctx, pare_outfile_cut(&ctx, file, 99), PARE_INTERNAL, "not loose");
+   pare_buffer_unref(&ctx, space);
+   pare_outfile_destroy(&ctx, file);
+   end();
+}
+END_TEST
+
 START_TEST(full_disk_is_an_error)
 {
    begin();
@@ -206,4 +231,5 @@ START_TEST(no_memory_leaves_nothing)
 END_TEST
 
 UNIT_MAIN("outfile", commit_replaces, destroy_leaves_the_old_file, two_writers_do_not_mix,
-          reserved_space_is_the_file, full_disk_is_an_error, refuses_what_cannot_be, no_memory_leaves_nothing)
+          reserved_space_is_the_file, loose_bytes_can_be_cut, full_disk_is_an_error,
+          refuses_what_cannot_be, no_memory_leaves_nothing)

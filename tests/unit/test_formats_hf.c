@@ -327,6 +327,25 @@ START_TEST(finds_tokens)
 }
 END_TEST
 
+/* More than a model keeps: the first ones, and a warning for each other. */
+START_TEST(keeps_the_first_end_tokens)
+{
+   fixture f;
+   pare_json *json;
+   pare_model model = { .path = "here", .vocab = 100 };
+   const char *text = "{\"eos_token_id\":[20,19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,20,4,3]}";
+   begin(&f, llama_tensors);
+   assert_ok(&f.ctx, pare_json_parse(&f.ctx, text, strlen(text), "test", &json));
+   assert_ok(&f.ctx, pare_hf_tokens(&f.ctx, NULL, json, NULL, &model));
+   ck_assert_uint_eq(model.n_end, PARE_MAX_END_TOKENS);
+   ck_assert(model.end[0] == 20 && model.end[15] == 5);
+   ck_assert_str_eq(f.notes, "end_tokens: end token 4 is left out, at most 16 are kept\n"
+                             "end_tokens: end token 3 is left out, at most 16 are kept\n");
+   pare_json_free(json);
+   end(&f);
+}
+END_TEST
+
 START_TEST(finds_templates)
 {
    fixture f;
@@ -431,4 +450,5 @@ END_TEST
 
 UNIT_MAIN("formats_hf", builds_llama, builds_gpt2, names_without_prefix, refuses_strangers,
           refuses_llama_configs, refuses_gpt2_configs, refuses_a_useless_dtype, accepts_what_changes_nothing,
-          finds_tokens, finds_templates, reads_cards, names_what_it_cannot_load, survives_failing_allocations)
+          finds_tokens, keeps_the_first_end_tokens, finds_templates, reads_cards,
+          names_what_it_cannot_load, survives_failing_allocations)

@@ -1,7 +1,11 @@
 /* Artifacts: written and read back, laid out in two ways, damaged in every way the layout has. */
+#include <malloc.h>
+#include <signal.h>
+
 #include "artifact_model.h"
 #include "base/deflate.h"
 #include "base/hash.h"
+#include "base/rng.h"
 #include "formats/pare_layout.h"
 
 enum { FILE_LIMIT = 1 << 20, MAX_MADE_SECTIONS = 16 };
@@ -423,11 +427,11 @@ static const struct edit {
    { "\"offset\":64,", "\"offset\":\"64\",", PARE_INPUT, "outside" },
    { "\"offset\":64,", "\"offset\":9223372036854775744,", PARE_INPUT, "outside" },
    { "\"offset\":64,", "\"offset\":1e300,", PARE_INPUT, "outside" },
-   { "\"offset\":64,", "\"offset\":128,", PARE_INPUT, "overlap" },
+   { "\"offset\":64,", "\"offset\":128,", PARE_INPUT, "no section" },
    { "\"stored\":2176,", "\"stored\":2240,", PARE_INPUT, "stored size" },
    { "\"stored\":2176,\"size\":2176", "\"stored\":2304,\"size\":2304", PARE_INPUT, "overlap" },
-   { "\"stored\":2176,\"size\":2176", "\"stored\":2112,\"size\":2112", PARE_INPUT, "2176" },
-   { "\"stored\":2176,\"size\":2176", "\"stored\":0,\"size\":0", PARE_INPUT, "2176" },
+   { "\"stored\":2176,\"size\":2176", "\"stored\":2112,\"size\":2112", PARE_INPUT, "no section" },
+   { "\"stored\":2176,\"size\":2176", "\"stored\":0,\"size\":0", PARE_INPUT, "no section" },
    { "\"size\":2176,", "\"size\":2177,", PARE_INPUT, "stored size" },
    { "\"size\":2176,", "\"size\":-1,", PARE_INPUT, "outside" },
    { "\"size\":2176,\"encoding\":\"raw\"", "\"size\":2176,\"encoding\":\"deflate\"", PARE_INPUT, "" },
@@ -442,6 +446,16 @@ static const struct edit {
    { "\"context\":32", "\"context\":0", PARE_INPUT, "context" },
    { "\"vocab\":5", "\"vocab\":99999999999", PARE_INPUT, "vocab" },
    { "\"vocab\":5,", "", PARE_INPUT, "vocabulary" },
+   { "\"vocab\":5", "\"vocab\":6", PARE_INPUT, "f32[rows, 6]" },
+   { "\"vocab\":5", "\"vocab\":4", PARE_INPUT, "f32[rows, 4]" },
+   { "\"vocab\":5", "\"vocab\":2147483647", PARE_INPUT, "f32[rows, 2147483647]" },
+   { "output %11\\n", "output %11\\n  output %11\\n", PARE_INPUT, "f32[rows, 5]" },
+   { "output %11\\n", "output %8\\n", PARE_INPUT, "f32[rows, 5]" },
+   { "\"bos\":1", "\"bos\":5", PARE_INPUT, "start token" },
+   { "\"end\":[2", "\"end\":[5", PARE_INPUT, "end token" },
+   { "\"vocab\":5", "\"vocab\":5,\"vocab\":5", PARE_INPUT, "stands twice" },
+   { "\"offset\":64,", "\"offset\":64,\"offset\":64,", PARE_INPUT, "stands twice" },
+   { "{\"schema\"", "{\"end\":[],\"schema\"", PARE_INPUT, "stands twice" },
    { "\"end\":[2", "\"end\":[-2", PARE_INPUT, "end tokens" },
    { "\"end\":[", "\"end\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,", PARE_INPUT, "end tokens" },
    { "[18, 64] i8", "[33, 64] i8", PARE_INPUT, "" },
@@ -476,7 +490,7 @@ START_TEST(changed_headers_are_refused)
 }
 END_TEST
 
-/* Every number of the list of sections becomes each of these; some hit gaps and stay readable. */
+/* Every number of the list of sections becomes each of these; some say what is so anyway. */
 START_TEST(any_number_of_a_section_is_survived)
 {
    static const char *const values[] = { "0", "1", "63", "64", "192", "4096", "-1", "0.5", "1e9",
@@ -505,6 +519,77 @@ START_TEST(any_number_of_a_section_is_survived)
 }
 END_TEST
 
+/* Where the foot says the header lies. */
+static size_t header_at(const pare_buffer *file)
+{
+   pare_cursor foot = pare_cursor_on(pare_buffer_data(file) + pare_buffer_size(file) - PARE_FILE_FOOT, 8);
+   return pare_cursor_u64(&foot);
+}
+
+/* The header moved back by 64, and what then lies before it set to `value`. */
+static void write_moved(site *s, const pare_buffer *file, uint8_t value)
+{
+   pare_str out = { 0 };
+   const uint8_t *data = pare_buffer_data(file);
+   size_t at = header_at(file), size = pare_buffer_size(file);
+   char line[PARE_FILE_ALIGN];
+   memset(line, value, sizeof line);
+   assert_ok(&s->ctx, pare_str_append(&s->ctx, &out, data, at));
+   assert_ok(&s->ctx, pare_str_append(&s->ctx, &out, line, sizeof line));
+   assert_ok(&s->ctx, pare_str_append(&s->ctx, &out, data + at, size - at));
+   pare_put_uint((uint8_t *)out.data + out.size - PARE_FILE_FOOT, at + sizeof line, 8);
+   write_at(s->other, out.data, out.size);
+   pare_str_finish(&s->ctx, &out);
+}
+
+/* No hash covers the bytes between the parts: they must be zero, and no more than alignment asks for. The
+ * tokenizer is the last section, and deflated its end is not aligned. */
+START_TEST(gaps_are_short_and_zero)
+{
+   site s;
+   pare_model *model;
+   uint64_t bytes;
+   site_begin(&s);
+   assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, false));
+   pare_buffer *file = bytes_of(&s.ctx, s.path);
+   size_t last = header_at(file) - 1;
+   ck_assert_uint_eq(pare_buffer_data(file)[last], 0);
+   for (uint8_t value = 0; value < 2; value++) {
+      write_moved(&s, file, value);
+      assert_fails(&s.ctx, pare_artifact_verify(&s.ctx, s.other, &bytes), PARE_INPUT, "no section");
+      assert_fails(&s.ctx, pare_artifact_load(&s.ctx, s.other, &model), PARE_INPUT, "no section");
+   }
+   poke(s.path, last, 1);
+   assert_fails(&s.ctx, pare_artifact_verify(&s.ctx, s.path, &bytes), PARE_INPUT, "must be zero");
+   assert_fails(&s.ctx, pare_artifact_load(&s.ctx, s.path, &model), PARE_INPUT, "must be zero");
+   pare_buffer_unref(&s.ctx, file);
+   site_end(&s);
+}
+END_TEST
+
+/* Between head and header each byte counts: it belongs to a section or must be zero. */
+START_TEST(verify_sees_every_byte)
+{
+   site s;
+   uint64_t bytes;
+   site_begin(&s);
+   for (int deflate = 0; deflate < 2; deflate++) {
+      assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, deflate));
+      pare_buffer *file = bytes_of(&s.ctx, s.path);
+      for (size_t at = PARE_FILE_HEAD; at < header_at(file); at++) {
+         poke(s.path, at, pare_buffer_data(file)[at] ^ 0xff);
+         pare_status status = pare_artifact_verify(&s.ctx, s.path, &bytes);
+         ck_assert_msg(status == PARE_DIFFERS || strstr(s.ctx.error.message, "must be zero"), "byte %zu: %s",
+                       at, s.ctx.error.message);
+         pare_ctx_clear(&s.ctx);
+         poke(s.path, at, pare_buffer_data(file)[at]);
+      }
+      pare_buffer_unref(&s.ctx, file);
+   }
+   site_end(&s);
+}
+END_TEST
+
 START_TEST(verify_names_the_section)
 {
    site s;
@@ -516,6 +601,20 @@ START_TEST(verify_names_the_section)
    assert_fails(&s.ctx, pare_artifact_verify(&s.ctx, s.path, &bytes), PARE_DIFFERS, "section weights/norm:");
    assert_ok(&s.ctx, pare_artifact_load(&s.ctx, s.path, &model));
    pare_model_destroy(&s.ctx, model);
+   site_end(&s);
+}
+END_TEST
+
+START_TEST(verify_names_the_deflated_section)
+{
+   site s;
+   pare_model *model;
+   uint64_t bytes;
+   site_begin(&s);
+   assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, true));
+   poke(s.path, PARE_FILE_HEAD + 2, 0xff);
+   assert_fails(&s.ctx, pare_artifact_verify(&s.ctx, s.path, &bytes), PARE_DIFFERS, "section weights/embed:");
+   assert_fails(&s.ctx, pare_artifact_load(&s.ctx, s.path, &model), PARE_INPUT, "deflated stream");
    site_end(&s);
 }
 END_TEST
@@ -537,7 +636,104 @@ START_TEST(flipped_deflated_bytes_are_found)
 }
 END_TEST
 
+/* ---- stopping ---- */
+
+enum { LARGE_ROWS = 1024, LARGE = 1024 * LARGE_ROWS * 4, N_LARGE = 3 };
+
+/* Weights of 4 MB that deflate to about a half. */
+static void add_large_weights(site *s)
+{
+   static const char *const names[N_LARGE] = { "large.0", "large.1", "large.2" };
+   const int64_t dim[2] = { LARGE_ROWS, 1024 };
+   for (size_t n = 0; n < N_LARGE; n++) {
+      pare_buffer *data;
+      pare_weight *weight;
+      pare_rng rng;
+      pare_rng_seed(&rng, n);
+      assert_ok(&s->ctx, pare_buffer_create(&s->ctx, LARGE, &data));
+      uint8_t *bytes = pare_buffer_edit(data);
+      for (size_t i = 0; i < LARGE; i += 16) pare_put_uint(bytes + i, pare_rng_next(&rng), 8);
+      assert_ok(&s->ctx, pare_graph_add_weight(&s->ctx, s->made->graph, names[n], 2, dim,
+                                               (pare_encoding){ .kind = PARE_ENC_F32 }, data, &weight));
+      pare_buffer_unref(&s->ctx, data);
+   }
+}
+
+typedef struct stopper {
+   const char *task;
+   volatile sig_atomic_t stop;
+   double done;
+} stopper;
+
+/* Raises the flag at the first report of `task`. */
+static void stop_at(void *user, const pare_progress *progress)
+{
+   stopper *s = user;
+   if (strcmp(progress->task, s->task) != 0) return;
+   ck_assert_str_eq(progress->unit, "bytes");
+   ck_assert(progress->total > N_LARGE * (double)LARGE);
+   s->done = progress->done;
+   s->stop = SIGTERM;
+}
+
+START_TEST(hashing_ends_early)
+{
+   site s;
+   uint64_t bytes;
+   site_begin(&s);
+   add_large_weights(&s);
+   assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, true));
+   stopper stop = { .task = "hash" };
+   s.ctx.user = &stop;
+   s.ctx.progress = stop_at;
+   s.ctx.stop = &stop.stop;
+   assert_fails(&s.ctx, made_write(&s.ctx, s.made, s.other, false), PARE_STOPPED, "signal");
+   ck_assert(stop.done > 0 && stop.done < 1 << 21);
+   stop = (stopper){ .task = "verify" };
+   assert_fails(&s.ctx, pare_artifact_verify(&s.ctx, s.path, &bytes), PARE_STOPPED, "signal");
+   ck_assert(stop.done > 0 && stop.done < 1 << 21);
+   ck_assert_int_eq(count_files(&s), 1);
+   site_end(&s);
+}
+END_TEST
+
 /* ---- memory ---- */
+
+/* Bytes in use of the heap under it. */
+typedef struct meter {
+   unit_heap *heap;
+   size_t live, most;
+} meter;
+
+static void *meter_fn(void *user, void *ptr, size_t size)
+{
+   meter *m = user;
+   m->live -= ptr ? malloc_usable_size(ptr) : 0;
+   void *grown = unit_heap_fn(m->heap, ptr, size);
+   m->live += grown ? malloc_usable_size(grown) : 0;
+   if (m->live > m->most) m->most = m->live;
+   return grown;
+}
+
+START_TEST(memory_stays_bounded)
+{
+   site s;
+   uint64_t bytes;
+   site_begin(&s);
+   add_large_weights(&s);
+   meter m = { .heap = &s.heap };
+   s.ctx.alloc = (pare_allocator){ meter_fn, &m };
+   assert_ok(&s.ctx, made_write(&s.ctx, s.made, s.path, true));
+   ck_assert_uint_lt(m.most, LARGE / 4);
+   m.most = 0;
+   assert_ok(&s.ctx, pare_artifact_verify(&s.ctx, s.path, &bytes));
+   ck_assert_uint_gt(m.most, LARGE);
+   ck_assert_uint_lt(m.most, LARGE + LARGE / 4);
+   ck_assert_uint_eq(m.live, 0);
+   s.ctx.alloc = (pare_allocator){ unit_heap_fn, &s.heap };
+   site_end(&s);
+}
+END_TEST
 
 static void fail_each_write(bool deflate)
 {
@@ -597,5 +793,7 @@ END_TEST
 UNIT_MAIN("formats_pare", raw_comes_back, deflated_comes_back, same_inputs_same_bytes, results_stay_in_place,
           superseded_results_are_dropped, a_shared_result_hides_no_hole, every_fixed_byte_counts,
           every_truncation_is_refused, changed_headers_are_refused, any_number_of_a_section_is_survived,
-          verify_names_the_section, flipped_deflated_bytes_are_found, writing_survives_failed_allocations,
+          gaps_are_short_and_zero, verify_sees_every_byte, verify_names_the_section,
+          verify_names_the_deflated_section, flipped_deflated_bytes_are_found, hashing_ends_early,
+          memory_stays_bounded, writing_survives_failed_allocations,
           loading_survives_failed_allocations)

@@ -32,8 +32,6 @@ START_TEST(finds_things)
    ck_assert_ptr_eq(pare_weight_next_user(graph, embed, NULL), node("embed"));
    ck_assert_ptr_eq(pare_weight_next_user(graph, embed, node("embed")), node("head"));
    ck_assert_ptr_null(pare_weight_next_user(graph, embed, node("head")));
-   ck_assert_uint_eq(pare_value_users(graph, node("norm")->output), 3);
-   ck_assert_uint_eq(pare_value_users(graph, node("head")->output), 1);
    ck_assert_ptr_null(pare_graph_find_node(graph, "nothing"));
    ck_assert_ptr_null(pare_graph_find_value(graph, "nothing"));
    ck_assert_int_eq(pare_graph_find_value(graph, "kv.0")->kind, PARE_VALUE_STATE);
@@ -158,8 +156,35 @@ START_TEST(building_refuses_what_does_not_fit)
    assert_fails(&ctx, pare_graph_add_node(&ctx, graph, &spec, NULL, &value), PARE_INTERNAL, "input 0");
    spec.n_inputs = 1;
    assert_fails(&ctx, pare_graph_add_node(&ctx, graph, &spec, NULL, &value), PARE_INPUT, "takes 2 inputs");
+   spec = (pare_node_spec){ .op = PARE_OP_attention, .name = "again", .n_inputs = 6 };
+   spec.attrs = node("attn")->attrs;
+   memcpy(spec.input, node("attn")->input, sizeof spec.input);
+   assert_fails(&ctx, pare_graph_add_node(&ctx, graph, &spec, NULL, &value), PARE_INPUT,
+                "the state kv.0 belongs to the node attn");
    assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
    pare_buffer_unref(&ctx, data);
+   end();
+}
+END_TEST
+
+/* An attention is replaced by one with another state; the state left over is free for a new user. */
+START_TEST(a_state_has_one_user)
+{
+   begin();
+   pare_value *old = pare_graph_find_value(graph, "kv.0"), *fresh, *result;
+   pare_node_spec spec = { .op = PARE_OP_attention, .name = "again", .n_inputs = 6 };
+   assert_ok(&ctx, pare_graph_add_state(&ctx, graph, "kv.1", old->type, &fresh));
+   pare_graph_replace_value(graph, old, fresh);
+   assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
+   spec.attrs = node("attn")->attrs;
+   memcpy(spec.input, node("attn")->input, sizeof spec.input);
+   spec.input[5] = old;
+   assert_ok(&ctx, pare_graph_add_node(&ctx, graph, &spec, node("residual"), &result));
+   pare_graph_replace_value(graph, node("attn")->output, result);
+   pare_graph_remove_node(graph, node("attn"));
+   assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
+   ck_assert_ptr_null(fresh->user);
+   ck_assert_ptr_eq(old->user, node("again"));
    end();
 }
 END_TEST
@@ -180,6 +205,8 @@ START_TEST(validate_sees_damaged_nodes)
 {
    DAMAGE(node("q")->input[0] = node("head")->output, "before the node");
    DAMAGE(node("q")->input[0] = &strange_value, "not a value of the graph");
+   DAMAGE(node("q")->input[0] = graph->values[4], "the state kv.0 belongs to another node");
+   DAMAGE(graph->values[4]->user = NULL, "the state kv.0 belongs to another node");
    DAMAGE(node("q")->weight[0] = &strange_weight, "not a weight of the graph");
    DAMAGE(node("q")->n_inputs = 2, "takes 1 inputs");
    DAMAGE(node("q")->n_weights = 0, "takes 1 to 2 weights");
@@ -189,7 +216,7 @@ START_TEST(validate_sees_damaged_nodes)
    DAMAGE(node("q")->output = node("k")->output, "belongs to something else");
    DAMAGE(node("q")->attrs = NULL, "no attributes");
    DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = 2, "\"act\" is out of range");
-   DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8, "i8 for both or for none");
+   DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8, "i8 with integer weights");
    DAMAGE(((pare_norm_attrs *)node("norm")->attrs)->eps = (double)NAN, "\"eps\" is out of range");
    DAMAGE(((pare_attention_attrs *)node("attn")->attrs)->window = -1, "\"window\" is out of range");
 }
@@ -240,5 +267,6 @@ END_TEST
 
 UNIT_MAIN("ir_graph", finds_things, patterns_match_with_and_without_prefix, a_node_can_be_replaced,
           a_weight_can_be_replaced_and_removed, a_clone_is_the_same_and_shares_bytes,
-          building_refuses_what_does_not_fit, validate_sees_damaged_nodes, validate_sees_damaged_lists,
+          building_refuses_what_does_not_fit, a_state_has_one_user, validate_sees_damaged_nodes,
+          validate_sees_damaged_lists,
           every_allocation_may_fail)

@@ -81,7 +81,9 @@ START_TEST(bad_lines_are_refused)
    refuses("weight \"w\" [2] f32", "w: there is a weight");
    refuses("weight \"w2\" [tokens] f32", "expected a dimension");
    refuses("weight \"w2\" [2, 2, 2] f32", "expected ']'");
-   refuses("weight \"w2\" [2] i4", "expected an encoding");
+   refuses("weight \"w2\" [2] i5", "expected an encoding");
+   refuses("weight \"w2\" [2, 32] i4", "cannot hold this shape");
+   refuses("weight \"w2\" [2, 32] i4 {\"group\":48}", "cannot hold this shape");
    refuses("weight \"w2\" [2] i8", "cannot hold");
    refuses("weight \"w2\" [2, 4] i8 {\"rotation\":32}", "cannot hold");
    refuses("weight \"w2\" [2, 4] f32 {\"transpose\":true}", "did you mean \"transposed\"");
@@ -102,7 +104,7 @@ START_TEST(bad_lines_are_refused)
    refuses("%1 = linear \"m\" (%x) [\"v\"] : f32[tokens, 2]", "v: there is no weight");
    refuses("%1 = linear \"m\" (%x) [\"w\",\"w\",\"w\",\"w\",\"w\"] : f32[tokens, 2]", "fewer weights");
    refuses("%1 = linear \"m\" (%x) : f32[tokens, 2]", "takes 1 to 2 weights");
-   refuses("%1 = linear \"m\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 2]", "i8 for both or for none");
+   refuses("%1 = linear \"m\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 2]", "i8 with integer weights");
    refuses("%1 = linear \"\" (%x) [\"w\"] : f32[tokens, 2]", "no bytes");
    refuses("output %x", "no node gives this output");
    refuses("output %8", "used before");

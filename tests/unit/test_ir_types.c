@@ -71,22 +71,32 @@ START_TEST(encodings_fit_and_have_sizes)
       int64_t dim[2];
       size_t bytes; /* 0: does not fit */
    } cases[] = {
-      { { PARE_ENC_F32, false, 0 }, 1, { 5 }, 20 },
-      { { PARE_ENC_F16, true, 0 }, 2, { 5, 3 }, 30 },
-      { { PARE_ENC_BF16, false, 0 }, 2, { 5, 3 }, 30 },
-      { { PARE_ENC_F32, true, 0 }, 1, { 5 }, 0 },
-      { { PARE_ENC_F32, false, 32 }, 2, { 5, 32 }, 0 },
-      { { PARE_ENC_I8, false, 0 }, 2, { 17, 5 }, 2 * 2 * 64 + 2 * 64 },
-      { { PARE_ENC_I8, false, 32 }, 2, { 1, 96 }, 24 * 64 + 64 },
-      { { PARE_ENC_I8, false, 64 }, 2, { 1, 96 }, 0 },
-      { { PARE_ENC_I8, false, 16 }, 2, { 1, 96 }, 0 },
-      { { PARE_ENC_I8, true, 0 }, 2, { 4, 4 }, 0 },
-      { { PARE_ENC_I8, false, 0 }, 1, { 4 }, 0 },
-      { { PARE_ENC_I8, false, 0 }, 2, { 1, PARE_ENC_MAX_K + 1 }, 0 },
-      { { PARE_ENC_F32, false, 0 }, 2, { 0, 4 }, 0 },
-      { { PARE_ENC_F32, false, 0 }, 2, { INT64_MAX, 4 }, 0 },
-      { { PARE_ENC_F32, false, 0 }, 3, { 4, 4 }, 0 },
-      { { PARE_ENC_COUNT, false, 0 }, 2, { 4, 4 }, 0 },
+      { { PARE_ENC_F32, false, 0, 0 }, 1, { 5 }, 20 },
+      { { PARE_ENC_F16, true, 0, 0 }, 2, { 5, 3 }, 30 },
+      { { PARE_ENC_BF16, false, 0, 0 }, 2, { 5, 3 }, 30 },
+      { { PARE_ENC_F32, true, 0, 0 }, 1, { 5 }, 0 },
+      { { PARE_ENC_F32, false, 32, 0 }, 2, { 5, 32 }, 0 },
+      { { PARE_ENC_I8, false, 0, 0 }, 2, { 17, 5 }, 2 * 2 * 64 + 2 * 64 },
+      { { PARE_ENC_I8, false, 32, 0 }, 2, { 1, 96 }, 24 * 64 + 64 },
+      { { PARE_ENC_I8, false, 64, 0 }, 2, { 1, 96 }, 0 },
+      { { PARE_ENC_I8, false, 16, 0 }, 2, { 1, 96 }, 0 },
+      { { PARE_ENC_I8, true, 0, 0 }, 2, { 4, 4 }, 0 },
+      { { PARE_ENC_I8, false, 0, 0 }, 1, { 4 }, 0 },
+      { { PARE_ENC_I8, false, 0, 0 }, 2, { 1, PARE_ENC_MAX_K + 1 }, 0 },
+      { { PARE_ENC_I8, false, 0, 32 }, 2, { 4, 32 }, 0 },
+      { { PARE_ENC_F32, false, 0, 32 }, 2, { 4, 32 }, 0 },
+      { { PARE_ENC_I4, false, 0, 32 }, 2, { 17, 33 }, 2 * (64 + 2 * 4 * 64) + 2 * 64 },
+      { { PARE_ENC_I4, false, 32, 128 }, 2, { 1, 640 }, 2 * 64 + 20 * 4 * 64 + 64 },
+      { { PARE_ENC_I3, false, 0, 64 }, 2, { 16, 1 }, 64 + 2 * 3 * 64 + 64 },
+      { { PARE_ENC_I2, false, 0, 32 }, 2, { 16, 160 }, 2 * 64 + 5 * 2 * 64 + 64 },
+      { { PARE_ENC_I4, false, 0, 0 }, 2, { 16, 32 }, 0 },
+      { { PARE_ENC_I3, false, 0, 16 }, 2, { 16, 32 }, 0 },
+      { { PARE_ENC_I2, true, 0, 32 }, 2, { 16, 32 }, 0 },
+      { { PARE_ENC_I2, false, 32, 32 }, 2, { 16, 33 }, 0 },
+      { { PARE_ENC_F32, false, 0, 0 }, 2, { 0, 4 }, 0 },
+      { { PARE_ENC_F32, false, 0, 0 }, 2, { INT64_MAX, 4 }, 0 },
+      { { PARE_ENC_F32, false, 0, 0 }, 3, { 4, 4 }, 0 },
+      { { PARE_ENC_COUNT, false, 0, 0 }, 2, { 4, 4 }, 0 },
    };
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       size_t bytes = 0;
@@ -94,7 +104,7 @@ START_TEST(encodings_fit_and_have_sizes)
       ck_assert_msg(fits == (cases[i].bytes > 0) && bytes == cases[i].bytes, "case %zu: %zu bytes", i, bytes);
       ck_assert(pare_encoding_fits(&cases[i].encoding, cases[i].rank, cases[i].dim) == fits);
    }
-   ck_assert_uint_eq(pare_encoding_scales_at(17, 5), 256);
+   ck_assert_uint_eq(pare_encoding_scales_at(&(pare_encoding){ .kind = PARE_ENC_I8 }, 17, 5), 256);
 }
 END_TEST
 

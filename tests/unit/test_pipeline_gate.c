@@ -27,7 +27,7 @@ START_TEST(parses)
                  { " output.bytes <= 300e6 ", "output.bytes", PARE_GATE_LE, 300e6 },
                  { "top1>.9", "top1", PARE_GATE_GT, 0.9 },
                  { "a_b>=-1", "a_b", PARE_GATE_GE, -1 },
-                 { "x<0x1p-3", "x", PARE_GATE_LT, 0.125 } };
+                 { "x<1.25e-1", "x", PARE_GATE_LT, 0.125 } };
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       pare_gate gate = judged(cases[i].text, 0, 0, 0.95);
       ck_assert_str_eq(gate.metric, cases[i].metric);
@@ -40,7 +40,8 @@ END_TEST
 START_TEST(refuses)
 {
    const char *const bad[] = { "",        "<=1",     "kl",     "kl=1",    "kl==1", "kl<",
-                               "kl<=nan", "kl<=inf", "kl<=1x", "kl<=1 2", "kl!<1", "kl<=1e999" };
+                               "kl<=nan", "kl<=inf", "kl<=1x", "kl<=1 2", "kl!<1", "kl<=1e999",
+                               "kl<0x1p-3", "kl<1.5.2" };
    pare_ctx ctx;
    pare_gate gate;
    pare_ctx_init(&ctx);

@@ -96,7 +96,7 @@ static void print(pare_ctx *ctx, const pare_recipe *recipe, pare_str *text)
 
 START_TEST(prints_what_parses_back)
 {
-   const char *const types[] = { "i8", "f16", "bf16", "f32" };
+   const char *const types[] = { "i8", "i4", "i3", "i2", "f16", "bf16", "f32" };
    pare_ctx ctx;
    pare_ctx_init(&ctx);
    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -114,7 +114,7 @@ START_TEST(prints_what_parses_back)
    }
    pare_recipe *recipe;
    assert_fails(&ctx, pare_recipe_for_type(&ctx, "i9", &recipe), PARE_USAGE,
-                "expected one of i8, f16, bf16, f32");
+                "expected one of i8, i4, i3, i2, f16, bf16, f32");
    pare_ctx_finish(&ctx);
 }
 END_TEST

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "ops/ops.h"
 #include "passes/passes.h"
 #include "pipeline_model.h"
 
@@ -80,10 +81,11 @@ START_TEST(refuses_before_compute)
    const struct {
       const char *steps, *where, *message;
    } cases[] = {
-      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\"}", "passes[1]",
-        "needs linear layers with float weights" },
+      { "{\"pass\": \"quant_rtn\", \"positions\": true}, {\"pass\": \"quant_rtn\"}", "passes[1]",
+        "needs linear layers or tables with float weights" },
+      { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\"}", "passes[1]", "finds nothing to work on" },
       { "{\"pass\": \"quant_rtn\"}, {\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}", "passes[1]",
-        "needs linear" },
+        "finds nothing to work on" },
       { "{\"pass\": \"quant_rtn\", \"targets\": [\"layers.*\", \"layer.*\"]}", "passes[0].targets[1]",
         "matches no" },
       { "{\"pass\": \"quant_rtn\", \"targets\": \"layers.0.norm\"}", "passes[0].targets", "names nothing" },
@@ -110,6 +112,21 @@ START_TEST(refuses_before_compute)
       pare_recipe_destroy(&f.ctx, recipe);
       fixture_finish(&f);
    }
+}
+END_TEST
+
+/* All linear layers first, then a table that no linear layer has. */
+START_TEST(quantizes_in_two_steps)
+{
+   fixture f;
+   pare_pipeline_report *report;
+   fixture_init(&f);
+   assert_ok(&f.ctx, run(&f, "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_rtn\", \"positions\": true}",
+                         &report));
+   ck_assert_int_eq(report->passes[1].matched, 1);
+   ck_assert_int_eq(pare_graph_find_weight(f.model->graph, "wpe.weight")->encoding.kind, PARE_ENC_I8);
+   pare_pipeline_report_destroy(&f.ctx, report);
+   fixture_finish(&f);
 }
 END_TEST
 
@@ -225,6 +242,49 @@ static pare_status revive_zeros(pare_ctx *ctx, pare_pass_run *r)
    return pare_pass_record(ctx, r, w, &error);
 }
 
+/* As many zeros as before, in other places. */
+static void shift_values(void *user, int64_t row, int64_t k, float *values)
+{
+   (void)user;
+   (void)row;
+   float first = values[0];
+   for (int64_t i = 0; i + 1 < k; i++) values[i] = values[i + 1];
+   values[k - 1] = first;
+}
+
+static pare_status shift(pare_ctx *ctx, pare_pass_run *r, pare_weight **w, pare_encode_error *error)
+{
+   *w = pare_graph_find_weight(r->model->graph, "model.layers.0.qkv.weight");
+   return pare_weight_edit(ctx, *w, PARE_ENC_F32, NULL, shift_values, NULL, error);
+}
+
+static pare_status move_zeros(pare_ctx *ctx, pare_pass_run *r)
+{
+   pare_encode_error error;
+   pare_weight *w;
+   PARE_TRY(shift(ctx, r, &w, &error));
+   ck_assert_int_eq(error.zeros, error.zeros_before);
+   return pare_pass_record(ctx, r, w, &error);
+}
+
+static pare_status hide_edit(pare_ctx *ctx, pare_pass_run *r)
+{
+   pare_encode_error error;
+   pare_weight *w;
+   r->changed = true;
+   return shift(ctx, r, &w, &error);
+}
+
+/* Says that it loses nothing. */
+static pare_status change_result(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   pare_norm_attrs *attrs = pare_graph_find_node(r->model->graph, "layers.0.norm")->attrs;
+   attrs->eps = 0.5;
+   r->changed = true;
+   return PARE_OK;
+}
+
 static pare_status run_liar(fixture *f, pare_status (*lie)(pare_ctx *, pare_pass_run *))
 {
    static const pare_field none[] = { PARE_FIELDS_END };
@@ -250,7 +310,9 @@ START_TEST(catches_lies)
       pare_status (*lie)(pare_ctx *, pare_pass_run *);
       const char *message;
    } cases[] = { { hide_change, "says it changed nothing" }, { claim_change, "says it changed something" },
-                 { break_graph, "" }, { revive_zeros, "that were pruned" } };
+                 { break_graph, "" }, { revive_zeros, "weights that were pruned" },
+                 { move_zeros, "weights that were pruned" }, { hide_edit, "did not record that" },
+                 { change_result, "computes something else" } };
    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
       fixture f;
       fixture_init(&f);
@@ -278,15 +340,15 @@ START_TEST(replaced_results_go_elsewhere)
    assert_ok(&ctx, recipe_from_steps(
                       &ctx, "{\"pass\": \"prune_magnitude\", \"sparsity\": 0.5}, {\"pass\": \"quant_rtn\"}",
                       &recipe));
-   assert_ok(&ctx, pare_outfile_scratch(&ctx, NULL, &options.scratch));
+   assert_ok(&ctx, pare_outfile_scratch(&ctx, NULL, &options.result));
    assert_ok(&ctx, pare_pipeline_run(&ctx, recipe, model, &options, &report));
    for (size_t i = 0; i < model->graph->n_weights; i++)
-      ck_assert_int_ge(pare_outfile_find(options.scratch, model->graph->weights[i]->data), 0);
-   ck_assert_uint_eq(pare_outfile_size(options.scratch), report->passes[1].after.bytes);
+      ck_assert_int_ge(pare_outfile_find(options.result, model->graph->weights[i]->data), 0);
+   ck_assert_uint_eq(pare_outfile_size(options.result), report->passes[1].after.bytes);
    pare_pipeline_report_destroy(&ctx, report);
    pare_recipe_destroy(&ctx, recipe);
    pare_model_destroy(&ctx, model);
-   pare_outfile_destroy(&ctx, options.scratch);
+   pare_outfile_destroy(&ctx, options.result);
    pare_ctx_finish(&ctx);
 }
 END_TEST
@@ -328,6 +390,6 @@ START_TEST(survives_every_failing_allocation)
 }
 END_TEST
 
-UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, estimates_what_it_then_does,
-          prints_and_stops, skips_what_has_nothing_to_do, catches_lies, replaced_results_go_elsewhere,
-          stops_when_told, survives_every_failing_allocation)
+UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, quantizes_in_two_steps,
+          estimates_what_it_then_does, prints_and_stops, skips_what_has_nothing_to_do, catches_lies,
+          replaced_results_go_elsewhere, stops_when_told, survives_every_failing_allocation)

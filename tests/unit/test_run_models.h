@@ -11,12 +11,14 @@
 #include "base/rng.h"
 #include "ops/evaluate.h"
 #include "ops/ops.h"
+#include "quant/encode_groups.h"
 #include "quant/encode_i8.h"
 #include "run/session.h"
 #include "unit.h"
 
 typedef struct tiny {
    bool gpt2, i8;
+   int bits;                    /* with i8: 4, 3, 2, or 0 for 8 bits a weight */
    const char *cache;           /* "f32", "f16" */
    const char *weights;         /* encoding of the float matrices */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
@@ -238,13 +240,23 @@ static inline pare_status tiny_attach(pare_ctx *ctx, void *user, const char *nam
    return PARE_OK;
 }
 
-static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph)
+static inline void tiny_encode(pare_ctx *ctx, pare_weight *weight, int bits)
 {
+   static const pare_encoding_kind kinds[] = { [2] = PARE_ENC_I2, [3] = PARE_ENC_I3, [4] = PARE_ENC_I4 };
    pare_encode_error error;
+   pare_encoding encoding = { .group = 32, .rotation = pare_rotation_for(weight->dim[1]) };
+   if (bits == 0) {
+      assert_ok(ctx, pare_encode_i8(ctx, weight, encoding.rotation, NULL, &error));
+      return;
+   }
+   encoding.kind = kinds[bits];
+   assert_ok(ctx, pare_encode_groups(ctx, weight, &encoding, NULL, &error));
+}
+
+static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph, int bits)
+{
    for (size_t i = 0; i < graph->n_weights; i++) {
-      pare_weight *weight = graph->weights[i];
-      if (weight->rank == 2)
-         assert_ok(ctx, pare_encode_i8(ctx, weight, pare_rotation_for(weight->dim[1]), NULL, &error));
+      if (graph->weights[i]->rank == 2) tiny_encode(ctx, graph->weights[i], bits);
    }
    for (pare_node *node = graph->first; node; node = node->next) {
       if (node->op == PARE_OP_linear) ((pare_linear_attrs *)node->attrs)->act = PARE_ACT_I8;
@@ -262,7 +274,7 @@ static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
    model->vocab = m->vocab;
    assert_ok(ctx,
              pare_graph_parse(ctx, text.data, strlen(text.data), "tiny", tiny_attach, NULL, &model->graph));
-   if (m->i8) tiny_quantize(ctx, model->graph);
+   if (m->i8) tiny_quantize(ctx, model->graph, m->bits);
    assert_ok(ctx, pare_graph_validate(ctx, model->graph, PARE_INTERNAL));
    pare_str_finish(ctx, &text);
    pare_str_finish(ctx, &t.weights);

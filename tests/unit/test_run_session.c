@@ -115,7 +115,8 @@ START_TEST(odd_sizes)
    pare_ctx ctx;
    unit_heap heap;
    unit_heap_init(&ctx, &heap);
-   for (int i = 0; i < 4; i++) {
+   for (int i = 0; i < 16; i++) {
+      static const int bits[] = { 0, 4, 3, 2 };
       tiny m = tiny_llama();
       m.dim = 30;
       m.head_dim = 10;
@@ -123,8 +124,9 @@ START_TEST(odd_sizes)
       m.ffn = 41;
       m.vocab = 19;
       m.i8 = i % 2;
-      m.cache = i / 2 ? "f16" : "f32";
-      check_reference(&ctx, &m, m.i8 ? 2e-2 : i / 2 ? 1e-3 : 3e-6);
+      m.bits = bits[i / 4];
+      m.cache = i / 2 % 2 ? "f16" : "f32";
+      check_reference(&ctx, &m, m.i8 ? 2e-2 : i / 2 % 2 ? 1e-3 : 3e-6);
    }
    pare_ctx_finish(&ctx);
    ck_assert_int_eq(heap.blocks, 0);
@@ -173,9 +175,10 @@ START_TEST(same_bits_in_every_way)
    pare_ctx ctx;
    unit_heap heap;
    unit_heap_init(&ctx, &heap);
-   for (int i = 0; i < 8; i++) {
+   for (int i = 0; i < 14; i++) {
       tiny m = wide(i % 2);
-      m.i8 = i / 2 % 2;
+      m.i8 = i / 2 % 2 || i >= 8;
+      m.bits = i >= 8 ? i / 2 - 2 : 0;
       m.cache = i / 4 ? "f16" : "f32";
       check_bits(&ctx, &m);
    }
@@ -336,6 +339,9 @@ START_TEST(refuses_what_it_cannot_run)
    options = (pare_session_options){ .slots = 1, .context = 40, .tokens = -1 };
    assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_USAGE, "-1, expected");
    options = (pare_session_options){ .slots = 1, .context = 40 };
+   model->vocab = m.vocab + 1;
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_INTERNAL, "a vocabulary of");
+   model->vocab = m.vocab;
    pare_value *other;
    pare_node_spec spec = { .op = PARE_OP_add, .name = "other", .n_inputs = 2 };
    spec.input[0] = spec.input[1] = model->graph->outputs[0];

@@ -1,4 +1,5 @@
 /* Tokenizers made here: every model, what surrounds them, streaming, bad files, failing allocations. */
+#include <stdio.h>
 #include <string.h>
 
 #include "text/tokenizer.h"
@@ -165,6 +166,35 @@ START_TEST(added_tokens_are_cut_out_first)
 }
 END_TEST
 
+/* Ids of added tokens as tokenizers 0.23.3 gives them, whatever the file says: a token of the model keeps the
+ * model's, the others count on from the number of the model's tokens, also where its ids have holes. */
+START_TEST(added_tokens_get_ids)
+{
+   static const struct {
+      const char *vocab, *added;
+      int64_t x, y;
+   } cases[] = {
+      { "\"a\":0,\"b\":1,\"c\":7", ADDED("<x>", 3, "") "," ADDED("<y>", 4, ""), 3, 4 },
+      { "\"a\":0,\"b\":1,\"c\":7", ADDED("c", 7, "") "," ADDED("<x>", 8, "") "," ADDED("<y>", 9, ""), 3, 4 },
+      { "\"a\":0,\"b\":1,\"c\":7", ADDED("<x>", 3, "") "," ADDED("c", 7, "") "," ADDED("<y>", 9, ""), 3, 4 },
+      { "\"a\":0,\"b\":3,\"c\":9", ADDED("b", 3, "") "," ADDED("<x>", 4, "") "," ADDED("<y>", 5, ""), 3, 4 },
+      { "\"a\":0,\"c\":2", ADDED("<x>", 3, "") "," ADDED("<x>", 9, "") "," ADDED("<y>", 4, ""), 2, 3 },
+      { "\"a\":0,\"c\":5", ADDED("c", 5, "") "," ADDED("c", 5, "") "," ADDED("<y>", 4, ""), -1, 2 },
+   };
+   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      fixture f;
+      char json[512];
+      snprintf(json, sizeof json,
+               "{\"model\":{\"type\":\"BPE\",\"vocab\":{%s},\"merges\":[]},\"added_tokens\":[%s]}",
+               cases[i].vocab, cases[i].added);
+      load(&f, json);
+      ck_assert_int_eq(pare_tokenizer_id(f.tokenizer, "<x>"), cases[i].x);
+      ck_assert_int_eq(pare_tokenizer_id(f.tokenizer, "<y>"), cases[i].y);
+      unload(&f);
+   }
+}
+END_TEST
+
 START_TEST(metaspace_first)
 {
    fixture f;
@@ -313,5 +343,6 @@ START_TEST(failing_allocations)
 END_TEST
 
 UNIT_MAIN("text_tokenizer", merges_in_rank_order, llama_style, stream_gives_whole_characters, byte_level,
-          added_tokens_are_cut_out_first, metaspace_first, whole_words, missing_unknown_token, bad_files,
+          added_tokens_are_cut_out_first, added_tokens_get_ids, metaspace_first,
+          whole_words, missing_unknown_token, bad_files,
           growth_is_bounded, failing_allocations)

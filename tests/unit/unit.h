@@ -6,6 +6,7 @@
 #define PARE_TESTS_UNIT_H
 
 #include <check.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/ctx.h"
@@ -26,9 +27,11 @@
       return failed ? EXIT_FAILURE : EXIT_SUCCESS;                             \
    }
 
-/* Counts blocks in use; the allocation numbered fail_at (from 1; 0: none) and all later ones fail. */
+/* Counts blocks in use; the allocation numbered fail_at (from 1; 0: none) and all later ones fail. Workers call
+ * it side by side. */
 typedef struct unit_heap {
-   long blocks, calls, fail_at;
+   atomic_long blocks, calls;
+   long fail_at;
 } unit_heap;
 
 static inline void *unit_heap_fn(void *user, void *ptr, size_t size)
@@ -46,7 +49,9 @@ static inline void *unit_heap_fn(void *user, void *ptr, size_t size)
 
 static inline void unit_heap_init(pare_ctx *ctx, unit_heap *heap)
 {
-   *heap = (unit_heap){ 0 };
+   atomic_init(&heap->blocks, 0);
+   atomic_init(&heap->calls, 0);
+   heap->fail_at = 0;
    pare_ctx_init(ctx);
    ctx->alloc = (pare_allocator){ unit_heap_fn, heap };
 }
