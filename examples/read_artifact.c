@@ -285,7 +285,8 @@ static float decoded(const weight *w, const uint8_t *bytes, int64_t n, int64_t k
    if (w->encoding == F16) return half(little_endian(bytes + 2 * at, 2));
    if (w->encoding == BF16) return float_bits(little_endian(bytes + 2 * at, 2) << 16);
    const uint8_t *part = bytes + n / 16 * block_bytes(w), *scales = bytes + (w->n + 15) / 16 * block_bytes(w);
-   int code = w->encoding == I8 ? part[k / 4 * 64 + n % 16 * 4 + k % 4] - 128 : grouped_code(w, part, n % 16, k);
+   int code = w->encoding == I8 ? part[k / 4 * 64 + n % 16 * 4 + k % 4] - 128
+                                : grouped_code(w, part, n % 16, k);
    return (float)code * float_bits(little_endian(scales + 4 * n, 4));
 }
 

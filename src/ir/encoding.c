@@ -82,8 +82,8 @@ bool pare_encoding_fits(const pare_encoding *encoding, int rank, const int64_t *
    return rotation == 0 || (is_block_size(rotation) && dim[1] % rotation == 0);
 }
 
-/* Nothing below can overflow: a shape that fits has at most 2^40 elements, padded to at most 16 * 128 times as
- * many. */
+/* Nothing below can overflow: a shape that fits has at most 2^40 elements, padded to at most 16 * 128 times
+ * as many. */
 size_t pare_encoding_block_bytes(const pare_encoding *encoding, int64_t k)
 {
    if (!pare_encoding_is_grouped(encoding->kind))

@@ -23,7 +23,7 @@ typedef enum pare_encoding_kind {
 typedef struct pare_encoding {
    pare_encoding_kind kind;
    bool transposed; /* float kinds of rank 2: the bytes are [K][N] (GPT-2's Conv1D) */
-   int rotation;    /* integers: size of the Walsh-Hadamard blocks the rows were multiplied by: 0, 32, 64, 128 */
+   int rotation;    /* integers: size of the Walsh-Hadamard blocks of the rows: 0, 32, 64 or 128 */
    int group;       /* i4, i3, i2: inputs that share a multiplier: 32, 64 or 128; else 0 */
 } pare_encoding;
 

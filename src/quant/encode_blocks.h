@@ -24,9 +24,9 @@ typedef struct pare_encode_job {
    pare_worker_scratch scratch;
 } pare_encode_job;
 
-/* Replaces the weight's storage by the encoding: encode(job, block, worker) fills a block, the scales of its 16
- * channels and its result. each: bytes of scratch memory a worker. PARE_INTERNAL when the weight is not a float
- * matrix that fits; PARE_INPUT naming tensor and index when a value is NaN or Inf; the weight is then
+/* Replaces the weight's storage by the encoding: encode(job, block, worker) fills a block, the scales of its
+ * 16 channels and its result. each: bytes of scratch memory a worker. PARE_INTERNAL when the weight is not a
+ * float matrix that fits; PARE_INPUT naming tensor and index when a value is NaN or Inf; the weight is then
  * untouched. */
 pare_status pare_encode_blocks(pare_ctx *ctx, pare_weight *weight, const pare_encoding *encoding,
                                pare_work encode, size_t each, pare_outfile *scratch,

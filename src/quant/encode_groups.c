@@ -1,5 +1,5 @@
-/* encode_groups: see encode_groups.h. Each item of work is one packed block of 16 output channels: its rows are
- * read, rotated, searched and packed while they lie in the cache. */
+/* encode_groups: see encode_groups.h. Each item of work is one packed block of 16 output channels: its rows
+ * are read, rotated, searched and packed while they lie in the cache. */
 #include "quant/encode_groups.h"
 
 #include <math.h>

@@ -42,7 +42,8 @@ static void load_transposed(const pare_kernels *kernels, const pare_weight *weig
 }
 
 /* One row times its scale, rotation still in place. */
-static void load_row(const pare_kernels *kernels, const pare_weight *weight, int64_t row, float scale, float *out)
+static void load_row(const pare_kernels *kernels, const pare_weight *weight, int64_t row, float scale,
+                     float *out)
 {
    if (pare_encoding_is_grouped(weight->encoding.kind)) {
       pare_groups groups = pare_groups_of(weight);

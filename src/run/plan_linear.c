@@ -50,7 +50,8 @@ static pare_status add_quantize(pare_ctx *ctx, pare_plan *plan, const pare_node 
 static int64_t chunk_blocks(const pare_node *node)
 {
    if (!is_i8(node)) return 1;
-   int64_t block_bytes = (int64_t)pare_encoding_block_bytes(&node->weight[0]->encoding, node->weight[0]->dim[1]);
+   const pare_weight *weight = node->weight[0];
+   int64_t block_bytes = (int64_t)pare_encoding_block_bytes(&weight->encoding, weight->dim[1]);
    int64_t fours = (CHUNK_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
    return KERNEL_BLOCKS * fours;
 }

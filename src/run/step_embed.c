@@ -12,7 +12,8 @@ static void embed_integers(const pare_kernels *k, const pare_weight *table, int6
       pare_groups groups = pare_groups_of(table);
       k->dequant_row_groups(&groups, id, scales[id], out);
    } else {
-      const uint8_t *block = data + (size_t)(id / PARE_BLOCK) * pare_encoding_block_bytes(&table->encoding, width);
+      size_t block_bytes = pare_encoding_block_bytes(&table->encoding, width);
+      const uint8_t *block = data + (size_t)(id / PARE_BLOCK) * block_bytes;
       k->dequant_row_i8(block, (int)(id % PARE_BLOCK), width, scales[id], out);
    }
    k->hadamard(out, width, table->encoding.rotation);

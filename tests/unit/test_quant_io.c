@@ -119,7 +119,8 @@ static uint8_t code_at(const pare_weight *w, int64_t n, int64_t k)
 static float scale_at(const pare_weight *w, int64_t n)
 {
    float scale;
-   memcpy(&scale, pare_buffer_data(w->data) + pare_encoding_scales_at(&w->encoding, w->dim[0], w->dim[1]) + 4 * n, 4);
+   size_t scales = pare_encoding_scales_at(&w->encoding, w->dim[0], w->dim[1]);
+   memcpy(&scale, pare_buffer_data(w->data) + scales + 4 * n, 4);
    return scale;
 }
 
