@@ -16,6 +16,7 @@ enum { LANES = 16 };
 /* The 16 sums as one value, so that compilers without an instruction set to speak of still use vectors. */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int8_t code_lanes __attribute__((vector_size(LANES)));
+typedef int32_t whole_lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 /* Counts in 32 bits, which a vector holds twice as many of; k is at most PARE_ENC_MAX_K. */
 static int32_t count_zeros(const float *x, int64_t k)
@@ -36,7 +37,8 @@ typedef struct row_sums {
    lanes error, value; /* in units of the scale */
 } row_sums;
 
-static inline void add_lanes(row_sums *sums, const float *y, const int8_t *q, float inverse)
+static inline __attribute__((always_inline)) void add_lanes(row_sums *sums, const float *y, const int8_t *q,
+                                                            float inverse)
 {
    lanes x;
    code_lanes codes;
@@ -44,21 +46,48 @@ static inline void add_lanes(row_sums *sums, const float *y, const int8_t *q, fl
    memcpy(&codes, q, sizeof codes);
    x *= inverse;
    sums->value += x * x;
-   x -= __builtin_convertvector(codes, lanes);
+   /* In two steps: gcc 12 converts one by one otherwise. */
+   x -= __builtin_convertvector(__builtin_convertvector(codes, whole_lanes), lanes);
    sums->error += x * x;
 }
 
 /* y: the row after rotation. */
+static inline __attribute__((always_inline)) void sum_row(const float *y, const int8_t *q, int64_t k,
+                                                          float inverse, row_sums *sums)
+{
+   float rest[LANES] = { 0 };
+   int8_t rest_codes[LANES] = { 0 };
+   int64_t whole = k - k % LANES;
+   for (int64_t i = 0; i < whole; i += LANES) add_lanes(sums, y + i, q + i, inverse);
+   memcpy(rest, y + whole, (size_t)(k - whole) * sizeof *rest);
+   memcpy(rest_codes, q + whole, (size_t)(k - whole));
+   add_lanes(sums, rest, rest_codes, inverse);
+}
+
+/* The same source for wider registers: lane by lane the same operations, so the same bits. A sixth of the time of a
+ * whole compress went here without it. */
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512bw,avx512vl"))) static void
+sum_row_avx512(const float *y, const int8_t *q, int64_t k, float inverse, row_sums *sums)
+{
+   sum_row(y, q, k, inverse, sums);
+}
+
+static bool has_avx512(void)
+{
+   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 static void add_row_error(const float *y, const int8_t *q, int64_t k, float scale, pare_encode_error *sum)
 {
    row_sums sums = { 0 };
-   float inverse = 1.0f / scale, rest[LANES] = { 0 };
-   int8_t rest_codes[LANES] = { 0 };
-   int64_t whole = k - k % LANES;
-   for (int64_t i = 0; i < whole; i += LANES) add_lanes(&sums, y + i, q + i, inverse);
-   memcpy(rest, y + whole, (size_t)(k - whole) * sizeof *rest);
-   memcpy(rest_codes, q + whole, (size_t)(k - whole));
-   add_lanes(&sums, rest, rest_codes, inverse);
+#if defined(__x86_64__)
+   if (has_avx512()) sum_row_avx512(y, q, k, 1.0f / scale, &sums);
+   else
+#endif
+      sum_row(y, q, k, 1.0f / scale, &sums);
    double error = 0, value = 0, unit = (double)scale * (double)scale;
    for (int l = 0; l < LANES; l++) {
       error += (double)sums.error[l];

@@ -49,6 +49,7 @@ compress() {
 
 rm -f "$work"/{peak,compress,separate,turns}
 for run in $(seq "$runs"); do
+   rm -f "$artifact" # freeing an old file's blocks is not part of writing a new one
    cold
    compress >> "$work/compress"
    bytes=$(stat -c %s "$artifact")
