@@ -42,6 +42,8 @@ uint64_t pare_model_file_bytes(const pare_model *model)
 /* One file gives its own hash, several the hash of the list "sha256  name\n" (as sha256sum prints it). */
 static pare_status put_hash(pare_app *app, pare_model *model)
 {
+   /* Reading every byte of a model is not for a member that nobody will see. */
+   if (!app->common.json) return PARE_OK;
    PARE_TRY(pare_model_hash(app->ctx, model));
    if (model->n_sources == 1) {
       pare_json_put_string(&app->body, "sha256", model->sources[0].sha256);

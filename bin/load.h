@@ -18,7 +18,7 @@ pare_status pare_load_tokenizer(pare_app *app, const pare_model *model, pare_tok
 pare_status pare_load_corpus(pare_app *app, const pare_model *model, const pare_data_options *data,
                              pare_corpus *out);
 
-/* { path, format, arch, sha256 (hashes the files), params, bytes, tensor_bytes, bits_per_weight } */
+/* { path, format, arch, sha256 (with --json: hashes the files), params, bytes, tensor_bytes, bits_per_weight } */
 pare_status pare_put_model(pare_app *app, const char *name, pare_model *model);
 /* Bytes of the files the model came from. */
 uint64_t pare_model_file_bytes(const pare_model *model);
