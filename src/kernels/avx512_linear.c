@@ -78,7 +78,7 @@ static tile_function *const tile_of[TILE_BLOCKS][TILE_ROWS] = {
    TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4)
 };
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b += TILE_BLOCKS) {
@@ -92,5 +92,5 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 
 void pare_avx512_linear(pare_kernels *k)
 {
-   k->linear_i8 = linear_i8;
+   k->linear_i8 = pare_avx512_linear_i8;
 }
