@@ -19,10 +19,12 @@ static int64_t rows_of_group(const pare_run *run, const pare_step *step)
    return (size + LIKED_ROWS - 1) / LIKED_ROWS * LIKED_ROWS;
 }
 
+/* Many rows are read again for every grain, so they take larger ones. */
 pare_step_cut pare_linear_i8_cut(const pare_run *run, const pare_step *step)
 {
    int64_t rows = pare_run_rows(run, step->of_rows), size = rows_of_group(run, step);
-   return (pare_step_cut){ (rows + size - 1) / size * step->linear.blocks, step->linear.grain };
+   int64_t grain = rows > FEW_ROWS ? 2 * step->linear.grain : step->linear.grain;
+   return (pare_step_cut){ (rows + size - 1) / size * step->linear.blocks, grain };
 }
 
 /* Blocks [from, to) of one layer, for rows [row, end). */
