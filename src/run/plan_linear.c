@@ -6,7 +6,7 @@
 #include "ops/ops.h"
 #include "run/plan.h"
 
-enum { COST_QUANTIZE = 6, GRAIN_BYTES = 1 << 16, KERNEL_BLOCKS = 4 };
+enum { COST_QUANTIZE = 6, GRAIN_BYTES = 1 << 17, KERNEL_BLOCKS = 4 };
 enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
 
 /* Integer weights of any encoding enter the int8 product. */
