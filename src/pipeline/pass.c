@@ -25,7 +25,6 @@ bool pare_note_is_matrix(const pare_weight_note *note)
    for (size_t i = 0; i < note->n_users; i++) {
       const pare_node *user = note->users[i];
       if (user->op != PARE_OP_linear && user->op != PARE_OP_embed) return false;
-      if (user->weight[0] != note->weight) return false;
    }
    return note->n_users > 0 && note->weight->rank == 2;
 }
