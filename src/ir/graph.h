@@ -96,8 +96,8 @@ typedef struct pare_node_spec {
 } pare_node_spec;
 
 /* Appends the node (before `before` when not NULL), infers its output types with the op's rule and gives the
- * output values (out: room for as many as the node has). PARE_INPUT with the node's name when the op refuses its inputs, weights or attributes, or a
- * state has a user already. */
+ * output values (out: room for as many as the node has). PARE_INPUT with the node's name when the op refuses
+ * its inputs, weights or attributes, or a state has a user already. */
 pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec,
                                 pare_node *before, pare_value **out);
 pare_status pare_graph_add_output(pare_ctx *ctx, pare_graph *graph, pare_value *value);

@@ -119,7 +119,8 @@ START_TEST(bad_lines_are_refused)
    refuses("%1 = slice \"m\" (%x) : f32[tokens, 2]", "m: the result is f32[tokens, 1]");
    refuses("%1 = slice \"m\" (%x)", "expected ':', found the end of the line");
    refuses("%1 = linear \"m\" (%x) [\"v\"] : f32[tokens, 2]", "v: there is no weight");
-   refuses("%1 = linear \"m\" (%x) [\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\"] : f32[tokens, 2]", "fewer weights");
+   refuses("%1 = linear \"m\" (%x) [\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\"] : f32[tokens, 2]",
+           "fewer weights");
    refuses("%1 = linear \"m\" (%x) : f32[tokens, 2]", "takes 1 to 8 weights");
    refuses("%1 = linear \"m\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 2]", "i8 with integer weights");
    refuses("%1, %2 = linear \"m\" (%x) [\"w\"] : f32[tokens, 2], f32[tokens, 2]", "has 1 results, found 2");
