@@ -6,12 +6,12 @@
 #include "base/rng.h"
 #include "bin/load.h"
 #include "bin/terminal.h"
-#include "formats/format.h"
 #include "run/session.h"
 
 typedef struct bench_options {
    int64_t n_prompt, n_gen, n_depth, n_seqs, repeats;
    int format;
+   bool fuse;
 } bench_options;
 
 enum { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_MD, MAX_REPEATS = 1000, LARGEST_BATCH = 512 };
@@ -66,6 +66,7 @@ static const pare_field fields[] = {
      .letter = 'o',
      .help =
         "csv and md print a bare table, json a bare array; --json wraps the same in the usual document" },
+   PARE_FUSE_FIELD(bench_options, fuse),
    PARE_FIELDS_END
 };
 
@@ -278,7 +279,7 @@ static pare_status run(pare_app *app, const void *given)
    pare_ctx *ctx = app->ctx;
    bench_options options = *(const bench_options *)given;
    bench b = { .app = app, .options = &options };
-   pare_status status = pare_model_load(ctx, app->args[0], &b.model);
+   pare_status status = pare_load_to_run(app, app->args[0], options.fuse, &b.model);
    if (status == PARE_OK) status = open_session(ctx, &b);
    if (status == PARE_OK) status = run_tests(ctx, &b);
    pare_session_destroy(ctx, b.session);

@@ -258,6 +258,7 @@ static pare_status compare(job *j)
    pare_status status = PARE_OK;
    if (j->corpus.documents == 0) status = pare_self_text(ctx, j->original, &j->corpus);
    if (status == PARE_OK) status = pare_artifact_load(ctx, pare_outfile_path(j->file), &written);
+   if (status == PARE_OK) status = pare_pipeline_fuse(ctx, j->original);
    if (status == PARE_OK)
       status = pare_eval(ctx, written, j->original, &j->corpus, &j->options->protocol, &result);
    if (status == PARE_OK) {

@@ -1,7 +1,6 @@
 /* cmd_eval: perplexity of a model, and its distance from another. */
 #include "bin/load.h"
 #include "bin/metrics.h"
-#include "formats/format.h"
 
 typedef struct eval_options {
    const char *against;
@@ -9,6 +8,7 @@ typedef struct eval_options {
    pare_protocol protocol;
    pare_list gates;
    double confidence;
+   bool fuse;
 } eval_options;
 
 static const pare_field fields[] = {
@@ -45,6 +45,7 @@ static const pare_field fields[] = {
      .initial = 0.95,
      .value_name = "P",
      .help = "gates hold for the one-sided confidence bound of this probability" },
+   PARE_FUSE_FIELD(eval_options, fuse),
    PARE_PROTOCOL_FIELDS(eval_options, protocol),
    PARE_FIELDS_END
 };
@@ -88,8 +89,9 @@ static pare_status run(pare_app *app, const void *given)
       return pare_fail(app->ctx, PARE_USAGE, "--data", "missing: eval needs text or token ids");
    PARE_TRY(
       pare_gates_parse(app, &options->gates, options->against ? metric_names_against : metric_names, &gates));
-   pare_status status = pare_model_load(app->ctx, app->args[0], &model);
-   if (status == PARE_OK && options->against) status = pare_model_load(app->ctx, options->against, &original);
+   pare_status status = pare_load_to_run(app, app->args[0], options->fuse, &model);
+   if (status == PARE_OK && options->against)
+      status = pare_load_to_run(app, options->against, options->fuse, &original);
    if (status == PARE_OK) status = evaluate(app, options, model, original, &gates);
    pare_model_destroy(app->ctx, model);
    pare_model_destroy(app->ctx, original);

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "bin/load.h"
-#include "formats/format.h"
 #include "run/generate.h"
 
 typedef struct run_options {
    const char *prompt, *file;
    int64_t max_tokens, context;
-   bool ids, special, ignore_end;
+   bool ids, special, ignore_end, fuse;
    pare_sampler_options sampling;
 } run_options;
 
@@ -57,6 +56,7 @@ static const pare_field fields[] = {
      .kind = PARE_FIELD_BOOL,
      .offset = offsetof(run_options, ignore_end),
      .help = "go on after an end token" },
+   PARE_FUSE_FIELD(run_options, fuse),
    PARE_SAMPLER_FIELDS(SAMPLING),
    PARE_FIELDS_END
 };
@@ -192,7 +192,7 @@ static pare_status run(pare_app *app, const void *given)
 {
    pare_ctx *ctx = app->ctx;
    generation g = { .app = app, .options = given };
-   pare_status status = pare_model_load(ctx, app->args[0], &g.model);
+   pare_status status = pare_load_to_run(app, app->args[0], g.options->fuse, &g.model);
    if (status == PARE_OK && !g.options->ids) status = pare_load_tokenizer(app, g.model, &g.tokenizer);
    if (status == PARE_OK && g.tokenizer)
       status = pare_detokenizer_create(ctx, g.tokenizer, true, &g.detokenizer);

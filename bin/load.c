@@ -3,6 +3,15 @@
 
 #include <stdio.h>
 
+#include "formats/format.h"
+#include "pipeline/pipeline.h"
+
+pare_status pare_load_to_run(pare_app *app, const char *path, bool fuse, pare_model **out)
+{
+   PARE_TRY(pare_model_load(app->ctx, path, out));
+   return fuse ? pare_pipeline_fuse(app->ctx, *out) : PARE_OK;
+}
+
 pare_status pare_load_tokenizer(pare_app *app, const pare_model *model, pare_tokenizer **out)
 {
    if (!model->tokenizer) {

@@ -12,6 +12,13 @@ typedef struct pare_data_options {
    int format; /* pare_corpus_format */
 } pare_data_options;
 
+/* A model to be run: with the fusions, unless `fuse` is false. The caller destroys it. */
+pare_status pare_load_to_run(pare_app *app, const char *path, bool fuse, pare_model **out);
+
+#define PARE_FUSE_FIELD(type, member)                                                                       \
+   { .name = "fuse", .kind = PARE_FIELD_BOOL, .offset = offsetof(type, member), .initial = 1,               \
+     .help = "fuse operations before running; --no-fuse runs the graph as it is, with the same results" }
+
 /* PARE_INPUT saying that the model holds no tokenizer when it does not; the caller destroys *out. */
 pare_status pare_load_tokenizer(pare_app *app, const pare_model *model, pare_tokenizer **out);
 /* The corpus, tokenized with the model's tokenizer where it is text. */

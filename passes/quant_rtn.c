@@ -88,8 +88,7 @@ static bool has_matrix_user(const pare_weight_note *note)
 {
    for (size_t i = 0; i < note->n_users; i++) {
       const pare_node *user = note->users[i];
-      if ((user->op == PARE_OP_linear || user->op == PARE_OP_embed) && user->weight[0] == note->weight)
-         return true;
+      if (user->op == PARE_OP_linear || user->op == PARE_OP_embed) return true;
    }
    return false;
 }
@@ -109,19 +108,39 @@ static pare_encoding encoding_of(const options *o, int rotation)
    return encoding;
 }
 
+/* The matrices of one product have one kind of activations: NULL when all others of this one's products are or
+ * become integers too, else why it cannot. *pruned: one of them is. */
+static const char *check_partners(const pare_pass_run *run, const pare_weight_note *note, bool *pruned)
+{
+   for (size_t i = 0; i < note->n_users; i++) {
+      const pare_node *user = note->users[i];
+      for (size_t w = 0; w < user->n_weights; w++) {
+         const pare_weight_note *other = pare_pass_note(run, user->weight[w]);
+         if (user->op != PARE_OP_linear || other->weight->rank != 2) continue;
+         *pruned |= other->pruned;
+         if (pare_encoding_is_float(other->encoding.kind) && !is_candidate(run, other))
+            return "another matrix of its product stays as it is";
+      }
+   }
+   return NULL;
+}
+
 static decision decide(const pare_pass_run *run, const pare_weight_note *note)
 {
    const options *o = run->options;
    decision d = { .quantize = true, .got = pare_encoding_name(note->encoding.kind) };
    pare_encoding plain = encoding_of(o, 0);
+   bool pruned = note->pruned;
+   const char *partners = check_partners(run, note, &pruned);
    if (!pare_note_is_matrix(note)) d.reason = "a node other than linear and embed uses it too";
    else if (!pare_encoding_fits(&plain, note->weight->rank, note->weight->dim))
       d.reason = "more than 65536 inputs";
+   else if (partners) d.reason = partners;
    d.quantize = !d.reason;
    if (!d.quantize || o->rotate == ROTATE_OFF) return d;
    d.got = type_names[o->type];
-   d.rotation = note->pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
-   if (note->pruned) d.reason = "pruned values stay zero only without rotation";
+   d.rotation = pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
+   if (pruned) d.reason = "pruned values stay zero only without rotation";
    else if (d.rotation == 0) d.reason = "the number of inputs is not a multiple of 32";
    return d;
 }

@@ -120,6 +120,10 @@ pare_node *pare_weight_next_user(const pare_graph *graph, const pare_weight *wei
  * "model." or "transformer." prefix is left out. */
 bool pare_name_matches(const char *name, const char *const *patterns, size_t count);
 
+/* The name of what n nodes become together: what their names begin with, up to a '.', and the rests with '+' in
+ * between ("layers.0.mlp.gate_proj+up_proj"). False when it is longer than PARE_MAX_NAME. */
+bool pare_name_join(const char *const *names, size_t n, char out[PARE_MAX_NAME + 1]);
+
 /* A cheap copy: own nodes and values, shared buffers (clone.c). */
 pare_status pare_graph_clone(pare_ctx *ctx, const pare_graph *graph, pare_graph **out);
 

@@ -48,3 +48,30 @@ bool pare_name_matches(const char *name, const char *const *patterns, size_t cou
    }
    return false;
 }
+
+/* Bytes that all names begin with, up to and with a '.'. */
+static size_t common_prefix(const char *const *names, size_t n)
+{
+   size_t prefix = 0;
+   for (size_t at = 0; names[0][at]; at++) {
+      for (size_t i = 1; i < n; i++)
+         if (names[i][at] != names[0][at]) return prefix;
+      if (names[0][at] == '.') prefix = at + 1;
+   }
+   return prefix;
+}
+
+bool pare_name_join(const char *const *names, size_t n, char out[PARE_MAX_NAME + 1])
+{
+   size_t prefix = common_prefix(names, n), at = 0;
+   for (size_t i = 0; i < n; i++) {
+      const char *rest = i ? names[i] + prefix : names[i];
+      size_t size = strlen(rest);
+      if (at + (i > 0) + size > PARE_MAX_NAME) return false;
+      if (i) out[at++] = '+';
+      memcpy(out + at, rest, size);
+      at += size;
+   }
+   out[at] = 0;
+   return true;
+}

@@ -64,6 +64,7 @@ typedef struct pare_pass_run {
    pare_outfile *scratch;   /* for results that a later step replaces, or NULL */
    pare_encode_error error; /* summed over the weights it changed */
    pare_str *fallbacks;     /* lines "tensor\twanted\tgot\treason"; NULL while planning */
+   bool trusted;            /* not compared with the reference evaluation */
    pare_str *patterns;      /* lines "pattern\twhere\treason", the reason empty where it applied */
    int64_t zeros_found;     /* in weights that were not counted before this pass */
    int64_t zeros_delta;     /* by which this pass changed the count */

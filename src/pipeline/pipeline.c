@@ -94,6 +94,7 @@ static pare_status run_step(pare_ctx *ctx, runner *r, size_t step)
    run.scratch = r->scratch;
    run.bytes_total = planned->bytes_read;
    run.fallbacks = &fallbacks;
+   run.trusted = r->options->trusted;
    run.patterns = &patterns;
    *report = (pare_pass_report){ .pass = run.pass, .before = measure(r) };
    double start = pare_now();
@@ -179,6 +180,18 @@ pare_status pare_pipeline_run(pare_ctx *ctx, const pare_recipe *recipe, pare_mod
       return PARE_OK;
    }
    pare_pipeline_report_destroy(ctx, r.report);
+   return status;
+}
+
+pare_status pare_pipeline_fuse(pare_ctx *ctx, pare_model *model)
+{
+   const pare_pipeline_options options = { .trusted = true };
+   pare_recipe *recipe;
+   pare_pipeline_report *report = NULL;
+   PARE_TRY(pare_recipe_for_fusion(ctx, &recipe));
+   pare_status status = pare_pipeline_run(ctx, recipe, model, &options, &report);
+   pare_pipeline_report_destroy(ctx, report);
+   pare_recipe_destroy(ctx, recipe);
    return status;
 }
 

@@ -35,6 +35,8 @@ typedef struct pare_pipeline_options {
    pare_outfile *result;       /* the artifact's own temporary file, where results go; NULL: the heap */
    const char *scratch_dir;    /* where a file for results that a later pass replaces is made, when `result`
                                   is given; NULL: $TMPDIR or /tmp */
+   bool trusted;               /* a pass that is not lossy is not compared with the reference evaluation: for
+                                  models opened to be run, where time matters */
    const char *print_after;    /* pass name or "all": the graph's text goes to print; NULL: none */
    const char *stop_after;     /* pass name: later passes are not run; NULL: run all */
    pare_status (*print)(pare_ctx *ctx, void *user, const char *pass, const char *text, size_t size);
@@ -63,6 +65,8 @@ pare_status pare_pipeline_check(pare_ctx *ctx, const pare_recipe *recipe, const 
  * a clone). The report is the caller's. */
 pare_status pare_pipeline_run(pare_ctx *ctx, const pare_recipe *recipe, pare_model *model,
                               const pare_pipeline_options *options, pare_pipeline_report **out);
+/* The fusions of our own operations on a model that is about to be run, in place. */
+pare_status pare_pipeline_fuse(pare_ctx *ctx, pare_model *model);
 void pare_pipeline_report_destroy(pare_ctx *ctx, pare_pipeline_report *report); /* NULL is fine */
 
 #endif

@@ -213,22 +213,24 @@ void pare_recipe_destroy(pare_ctx *ctx, pare_recipe *recipe)
 /* ---- the recipes that types stand for ---- */
 
 #define RECIPE(passes) "{\"schema\": \"" PARE_RECIPE_SCHEMA "\", \"passes\": [" passes "]}"
+/* What makes a graph run faster and changes no bit of its results; every recipe ends with it. */
+#define FUSE "{\"pass\": \"fuse_linear\"}"
 /* Narrow linear layers; embedding and head, which every token passes and which cost more, at 8 bits. */
 #define NARROW(type)                                                                                        \
    RECIPE("{\"pass\": \"quant_rtn\", \"type\": \"" type "\", \"skip\": [\"embed_tokens\", \"lm_head\"]}, "        \
-          "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}")
+          "{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}, " FUSE)
 static const struct {
    const char *type, *text;
 } types[] = {
-   { "i8", RECIPE("{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}") },
+   { "i8", RECIPE("{\"pass\": \"quant_rtn\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}, " FUSE) },
    { "i4", NARROW("i4") },
    { "i3", NARROW("i3") },
    { "i2", NARROW("i2") },
    { "f16",
-     RECIPE("{\"pass\": \"cast\", \"type\": \"f16\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}") },
+     RECIPE("{\"pass\": \"cast\", \"type\": \"f16\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}, " FUSE) },
    { "bf16",
-     RECIPE("{\"pass\": \"cast\", \"type\": \"bf16\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}") },
-   { "f32", RECIPE("{\"pass\": \"cast\", \"type\": \"f32\"}, {\"pass\": \"opt_dce\"}") },
+     RECIPE("{\"pass\": \"cast\", \"type\": \"bf16\"}, {\"pass\": \"quant_kv\"}, {\"pass\": \"opt_dce\"}, " FUSE) },
+   { "f32", RECIPE("{\"pass\": \"cast\", \"type\": \"f32\"}, {\"pass\": \"opt_dce\"}, " FUSE) },
 };
 
 static pare_status unknown_type(pare_ctx *ctx, const char *type)
@@ -237,6 +239,12 @@ static pare_status unknown_type(pare_ctx *ctx, const char *type)
    for (size_t i = 0, at = 0; i < sizeof types / sizeof *types && at < sizeof known; i++)
       at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", types[i].type);
    return pare_fail(ctx, PARE_USAGE, "--type", "\"%.64s\", expected one of %s", type, known);
+}
+
+pare_status pare_recipe_for_fusion(pare_ctx *ctx, pare_recipe **out)
+{
+   static const char text[] = RECIPE(FUSE);
+   return pare_recipe_parse(ctx, text, strlen(text), "fusion", out);
 }
 
 pare_status pare_recipe_for_type(pare_ctx *ctx, const char *type, pare_recipe **out)

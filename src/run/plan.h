@@ -1,6 +1,6 @@
 /* plan: a graph resolved into steps over memory laid out once.
  *
- * A *step* is the work of one node (or of several linear layers with one input), with everything looked up:
+ * A *step* is the work of one node, with everything looked up:
  * addresses, sizes, kernels' arguments. Steps that treat each row by itself stand together in one *stage*:
  * a worker takes some rows through all of them, and there is one barrier a stage. A *region* is what one
  * value occupies: `width` elements a row, row by row. Regions live from the stage that makes them to the
@@ -63,7 +63,7 @@ typedef enum pare_batch_list {
    PARE_LIST_ROWS
 } pare_batch_list;
 
-/* One linear layer of a step. */
+/* One matrix of a linear step. */
 typedef struct pare_linear_part {
    const pare_weight *weight;
    const float *bias;    /* [n] or NULL */
@@ -74,7 +74,7 @@ typedef struct pare_linear_part {
 
 typedef struct pare_step {
    pare_step_kind kind;
-   const pare_node *node;  /* the (first) node it does the work of */
+   const pare_node *node;  /* the node it does the work of */
    bool of_rows;
    pare_region *in[2];     /* NULL when not used */
    pare_region *out;       /* NULL for kv_store and linear */
@@ -137,11 +137,8 @@ static inline bool pare_step_by_rows(const pare_step *step)
 /* A node to steps (plan_node.c). Linear layers are plan_linear.c's. */
 pare_status pare_plan_node(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
                            const pare_node *node);
-/* The n nodes are linear layers with one input that can share a step. */
 pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
-                             const pare_node *const *nodes, size_t n);
-/* True when the two linear layers can share a step. */
-bool pare_plan_linear_alike(const pare_node *a, const pare_node *b);
+                             const pare_node *node);
 
 pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kind, const pare_node *node,
                               bool of_rows);

@@ -1,5 +1,4 @@
-/* plan_linear: linear layers as steps. Layers with one input share a step; int8 ones share the quantized
- * input too, made by a step of its own before them.
+/* plan_linear: linear nodes as steps; those of integer weights get a step before them that quantizes their input.
  *
  * Work is counted in blocks of 16 channels. Those of an int8 layer are handed out in grains, a multiple of
  * four blocks, which the kernel likes best, and so large that handing out costs nothing beside reading. */
@@ -13,11 +12,6 @@ enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plai
 static bool is_i8(const pare_node *node)
 {
    return !pare_encoding_is_float(node->weight[0]->encoding.kind);
-}
-
-bool pare_plan_linear_alike(const pare_node *a, const pare_node *b)
-{
-   return is_i8(a) == is_i8(b) && a->weight[0]->encoding.rotation == b->weight[0]->encoding.rotation;
 }
 
 static pare_status check(pare_ctx *ctx, const pare_node *node)
@@ -89,25 +83,23 @@ static pare_status add_parts(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    return PARE_OK;
 }
 
-pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
-                             const pare_node *const *nodes, size_t n)
+pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels, const pare_node *node)
 {
    pare_region *x;
-   for (size_t i = 0; i < n; i++) PARE_TRY(check(ctx, nodes[i]));
-   PARE_TRY(pare_plan_input(ctx, plan, nodes[0], 0, &x));
+   PARE_TRY(check(ctx, node));
+   PARE_TRY(pare_plan_input(ctx, plan, node, 0, &x));
    int64_t k = x->width;
-   bool i8 = is_i8(nodes[0]);
-   if (i8) PARE_TRY(add_quantize(ctx, plan, nodes[0], x, &x));
+   bool i8 = is_i8(node);
+   if (i8) PARE_TRY(add_quantize(ctx, plan, node, x, &x));
    else pare_plan_need_scratch(plan, (size_t)k * PARE_BLOCK * sizeof(float));
-   pare_linear_part *parts = pare_arena_array(ctx, plan->arena, n * PARE_MAX_OUTPUTS, sizeof *parts);
+   pare_linear_part *parts = pare_arena_array(ctx, plan->arena, PARE_MAX_OUTPUTS, sizeof *parts);
    if (!parts) return PARE_RESOURCE;
-   pare_step *step = pare_plan_add_step(ctx, plan, i8 ? PARE_STEP_LINEAR_I8 : PARE_STEP_LINEAR_F32, nodes[0],
-                                        x->of_rows);
+   pare_step *step =
+      pare_plan_add_step(ctx, plan, i8 ? PARE_STEP_LINEAR_I8 : PARE_STEP_LINEAR_F32, node, x->of_rows);
    if (!step) return PARE_RESOURCE;
    step->in[0] = x;
    step->linear.parts = parts;
    step->linear.k = k;
-   step->linear.grain = grain_of(nodes[0]);
-   for (size_t i = 0; i < n; i++) PARE_TRY(add_parts(ctx, plan, kernels, nodes[i], step));
-   return PARE_OK;
+   step->linear.grain = grain_of(node);
+   return add_parts(ctx, plan, kernels, node, step);
 }

@@ -12,12 +12,13 @@
 #include "ops/evaluate.h"
 #include "ops/ops.h"
 #include "quant/encode_groups.h"
+#include "pipeline/pipeline.h"
 #include "quant/encode_i8.h"
 #include "run/session.h"
 #include "unit.h"
 
 typedef struct tiny {
-   bool gpt2, i8;
+   bool gpt2, i8, fused;
    int bits;                    /* with i8: 4, 3, 2, or 0 for 8 bits a weight */
    const char *cache;           /* "f32", "f16" */
    const char *weights;         /* encoding of the float matrices */
@@ -26,7 +27,8 @@ typedef struct tiny {
 
 static inline tiny tiny_llama(void)
 {
-   return (tiny){ .cache = "f32",
+   return (tiny){ .fused = true,
+                  .cache = "f32",
                   .weights = "f32",
                   .dim = 64,
                   .heads = 4,
@@ -41,6 +43,7 @@ static inline tiny tiny_llama(void)
 static inline tiny tiny_gpt2(void)
 {
    return (tiny){ .gpt2 = true,
+                  .fused = true,
                   .cache = "f32",
                   .weights = "f32",
                   .dim = 48,
@@ -276,6 +279,7 @@ static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
              pare_graph_parse(ctx, text.data, strlen(text.data), "tiny", tiny_attach, NULL, &model->graph));
    if (m->i8) tiny_quantize(ctx, model->graph, m->bits);
    assert_ok(ctx, pare_graph_validate(ctx, model->graph, PARE_INTERNAL));
+   if (m->fused) assert_ok(ctx, pare_pipeline_fuse(ctx, model));
    pare_str_finish(ctx, &text);
    pare_str_finish(ctx, &t.weights);
    pare_str_finish(ctx, &t.nodes);

@@ -110,6 +110,34 @@ START_TEST(agrees_with_the_reference)
 END_TEST
 
 /* Sizes that are multiples of nothing, and no rotation. */
+/* What a graph was fused into runs to the same bits. */
+START_TEST(fused_as_unfused)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 8; i++) {
+      tiny m = i % 2 ? tiny_gpt2() : tiny_llama();
+      uint32_t tokens[N];
+      m.i8 = i / 2 > 0;
+      m.bits = i / 2 == 2 ? 4 : i / 2 == 3 ? 2 : 0;
+      tiny_tokens(&m, 5, tokens, N);
+      pare_model *fused = tiny_model(&ctx, &m);
+      m.fused = false;
+      pare_model *plain = tiny_model(&ctx, &m);
+      ck_assert_uint_le(fused->graph->n_nodes, plain->graph->n_nodes);
+      float *a = run_sequence(&ctx, fused, tokens, N, 10, 0), *b = run_sequence(&ctx, plain, tokens, N, 10, 0);
+      ck_assert_int_eq(memcmp(a, b, (size_t)(N * m.vocab) * sizeof *a), 0);
+      free(a);
+      free(b);
+      pare_model_destroy(&ctx, fused);
+      pare_model_destroy(&ctx, plain);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 START_TEST(odd_sizes)
 {
    pare_ctx ctx;
@@ -393,5 +421,6 @@ START_TEST(survives_lack_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("session", agrees_with_the_reference, odd_sizes, same_bits_in_every_way, sequences_do_not_meet,
+UNIT_MAIN("session", agrees_with_the_reference, fused_as_unfused, odd_sizes, same_bits_in_every_way,
+          sequences_do_not_meet,
           refuses_bad_batches, goes_back, refuses_what_it_cannot_run, survives_lack_of_memory)
