@@ -5,7 +5,7 @@
 #include "ops/ops.h"
 #include "run/plan.h"
 
-enum { COST_QUANTIZE = 6, GRAIN_BYTES = 1 << 17, KERNEL_BLOCKS = 4 };
+enum { COST_QUANTIZE = 6, COST_ACTIVATION = 6, GRAIN_BYTES = 1 << 17, KERNEL_BLOCKS = 4 };
 enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
 
 /* Integer weights of any encoding enter the int8 product. */
@@ -21,8 +21,6 @@ static pare_status check(pare_ctx *ctx, const pare_node *node)
    if (is_i8(node) != (attrs->act == PARE_ACT_I8))
       return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
                        "activations must be i8 exactly when the weight is of integers");
-   if (attrs->activation || attrs->gated)
-      return pare_fail(ctx, PARE_UNSUPPORTED, node->name, "the executor does not activate products yet");
    for (size_t i = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS); is_i8(node) && i-- > 0;) {
       if ((uintptr_t)pare_buffer_data(m[i].weight->data) % PARE_LINE == 0) continue;
       return pare_fail(ctx, PARE_UNSUPPORTED, m[i].weight->name, "the codes are not aligned to %d bytes",
@@ -48,9 +46,11 @@ static pare_status add_quantize(pare_ctx *ctx, pare_plan *plan, const pare_node 
 
 static int64_t grain_of(const pare_node *node)
 {
+   const pare_linear_attrs *attrs = node->attrs;
    if (!is_i8(node)) return 1;
    const pare_weight *weight = node->weight[0];
    int64_t block_bytes = (int64_t)pare_encoding_block_bytes(&weight->encoding, weight->dim[1]);
+   if (attrs->gated) block_bytes *= 2;
    int64_t fours = (GRAIN_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
    return KERNEL_BLOCKS * fours;
 }
@@ -58,28 +58,47 @@ static int64_t grain_of(const pare_node *node)
 static pare_status add_part(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
                             const pare_linear_matrix *m, pare_step *step)
 {
+   bool second = step->linear.gated && step->linear.n_parts > 0;
    pare_linear_part *part = &step->linear.parts[step->linear.n_parts++];
-   bool i8 = step->kind == PARE_STEP_LINEAR_I8;
    part->weight = m->weight;
    part->n = part->weight->dim[0];
-   part->first_block = step->linear.blocks;
-   int64_t group = part->weight->encoding.group;
-   if (group) pare_plan_need_scratch(plan, (size_t)((step->linear.k + group - 1) / group * group * PARE_LINE));
+   part->first_block = second ? 0 : step->linear.blocks;
    if (m->bias) PARE_TRY(pare_plan_vector(ctx, plan, kernels, m->bias, &part->bias));
-   step->linear.blocks += (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
-   step->row_cost += (double)part->n * (double)step->linear.k / (i8 ? I8_PER_PASS : F32_PER_PASS);
+   if (!second) step->linear.blocks += (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
+   double per_pass = step->kind == PARE_STEP_LINEAR_I8 ? I8_PER_PASS : F32_PER_PASS;
+   step->row_cost += (double)part->n * (double)step->linear.k / per_pass;
+   if (step->linear.activation && !second) step->row_cost += COST_ACTIVATION * (double)part->n;
    return PARE_OK;
+}
+
+/* The worker's scratch memory: lines of weights in groups or panels of floats, then results that wait. */
+static void need_scratch(pare_plan *plan, const pare_node *node, pare_step *step)
+{
+   size_t k = (size_t)step->linear.k, panel = k * PARE_BLOCK * sizeof(float), bytes = 0;
+   for (size_t i = 0; i < step->linear.n_parts; i++) {
+      size_t group = (size_t)step->linear.parts[i].weight->encoding.group;
+      size_t lines = group ? (k + group - 1) / group * group * PARE_LINE : 0;
+      if (lines > bytes) bytes = lines;
+   }
+   if (!is_i8(node)) bytes = step->linear.gated ? 2 * panel : panel;
+   step->linear.results_at = bytes;
+   if (step->linear.gated) bytes += 2 * PARE_CHUNK * sizeof(float);
+   pare_plan_need_scratch(plan, bytes);
 }
 
 static pare_status add_parts(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels,
                              const pare_node *node, pare_step *step)
 {
+   const pare_linear_attrs *attrs = node->attrs;
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
    size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS);
-   for (size_t i = 0; i < n; i++) {
-      PARE_TRY(add_part(ctx, plan, kernels, &m[i], step));
-      PARE_TRY(pare_plan_output(ctx, plan, node, i, &step->linear.parts[step->linear.n_parts - 1].out));
-   }
+   if (attrs->activation)
+      PARE_TRY(pare_plan_activation(ctx, kernels, node, attrs->activation - 1, &step->linear.activation));
+   step->linear.gated = attrs->gated;
+   for (size_t i = 0; i < n; i++) PARE_TRY(add_part(ctx, plan, kernels, &m[i], step));
+   for (size_t i = 0; i < node->n_outputs; i++)
+      PARE_TRY(pare_plan_output(ctx, plan, node, i, &step->linear.parts[i].out));
+   need_scratch(plan, node, step);
    return PARE_OK;
 }
 
@@ -88,10 +107,8 @@ pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    pare_region *x;
    PARE_TRY(check(ctx, node));
    PARE_TRY(pare_plan_input(ctx, plan, node, 0, &x));
-   int64_t k = x->width;
    bool i8 = is_i8(node);
    if (i8) PARE_TRY(add_quantize(ctx, plan, node, x, &x));
-   else pare_plan_need_scratch(plan, (size_t)k * PARE_BLOCK * sizeof(float));
    pare_linear_part *parts = pare_arena_array(ctx, plan->arena, PARE_MAX_OUTPUTS, sizeof *parts);
    if (!parts) return PARE_RESOURCE;
    pare_step *step =
@@ -99,7 +116,7 @@ pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    if (!step) return PARE_RESOURCE;
    step->in[0] = x;
    step->linear.parts = parts;
-   step->linear.k = k;
+   step->linear.k = x->width;
    step->linear.grain = grain_of(node);
    return add_parts(ctx, plan, kernels, node, step);
 }

@@ -127,16 +127,7 @@ static pare_status plan_activation(const planner *p)
    const pare_activation_attrs *attrs = p->node->attrs;
    pare_step *step;
    PARE_TRY(plain_step(p, PARE_STEP_ACTIVATION, 1, COST_ACTIVATION, &step));
-   switch (attrs->kind) {
-   case PARE_ACTIVATION_SILU: step->activation.fn = p->kernels->silu; break;
-   case PARE_ACTIVATION_GELU_TANH: step->activation.fn = p->kernels->gelu_tanh; break;
-   case PARE_ACTIVATION_GELU_ERF: step->activation.fn = p->kernels->gelu_erf; break;
-   case PARE_ACTIVATION_QUICK_GELU: step->activation.fn = p->kernels->quick_gelu; break;
-   case PARE_ACTIVATION_RELU: step->activation.fn = p->kernels->relu; break;
-   default:
-      return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "activation %d is unknown", attrs->kind);
-   }
-   return PARE_OK;
+   return pare_plan_activation(p->ctx, p->kernels, p->node, attrs->kind, &step->activation.fn);
 }
 
 static pare_status plan_slice(const planner *p)

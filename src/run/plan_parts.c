@@ -1,6 +1,7 @@
 /* plan_parts: what every part of the planner uses: steps, regions, inputs and outputs of nodes, vectors. */
 #include <string.h>
 
+#include "ops/ops.h"
 #include "run/plan.h"
 
 pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kind, const pare_node *node,
@@ -84,6 +85,20 @@ pare_status pare_plan_vector(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    return PARE_OK;
 }
 
+pare_status pare_plan_activation(pare_ctx *ctx, const pare_kernels *kernels, const pare_node *node, int kind,
+                                 pare_activation_fn *out)
+{
+   switch (kind) {
+   case PARE_ACTIVATION_SILU: *out = kernels->silu; break;
+   case PARE_ACTIVATION_GELU_TANH: *out = kernels->gelu_tanh; break;
+   case PARE_ACTIVATION_GELU_ERF: *out = kernels->gelu_erf; break;
+   case PARE_ACTIVATION_QUICK_GELU: *out = kernels->quick_gelu; break;
+   case PARE_ACTIVATION_RELU: *out = kernels->relu; break;
+   default: return pare_fail(ctx, PARE_UNSUPPORTED, node->name, "activation %d is unknown", kind);
+   }
+   return PARE_OK;
+}
+
 void pare_plan_need_scratch(pare_plan *plan, size_t bytes)
 {
    bytes = (bytes + 63) & ~(size_t)63;
@@ -92,7 +107,8 @@ void pare_plan_need_scratch(pare_plan *plan, size_t bytes)
 
 size_t pare_step_outputs(const pare_step *step)
 {
-   if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32) return step->linear.n_parts;
+   if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32)
+      return step->linear.gated ? 1 : step->linear.n_parts;
    return step->out ? 1 : 0;
 }
 

@@ -32,9 +32,16 @@ static inline float *pare_region_row(const pare_region *region, int64_t row)
    return (float *)region->at + row * region->width;
 }
 
-/* The layer that a block of a linear step belongs to. */
+/* Where results of a linear step wait for what is applied to them. */
+static inline float *pare_run_results(const pare_run *run, const pare_step *step, int worker)
+{
+   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.results_at);
+}
+
+/* The matrix that a block of a linear step belongs to; the gate of gated ones. */
 static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t block)
 {
+   if (step->linear.gated) return step->linear.parts;
    const pare_linear_part *part = step->linear.parts + step->linear.n_parts - 1;
    while (part->first_block > block) part--;
    return part;

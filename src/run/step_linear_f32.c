@@ -7,21 +7,71 @@ pare_step_cut pare_linear_f32_cut(const pare_run *run, const pare_step *step)
    return (pare_step_cut){ pare_run_rows(run, step->of_rows) > 0 ? step->linear.blocks : 0, step->linear.grain };
 }
 
+/* Of one block: how many channels it has, and where they start. */
+typedef struct piece {
+   const pare_linear_part *part;
+   int64_t first, channels;
+} piece;
+
+static void make_panel(const pare_run *run, const pare_step *step, const piece *p, float *panel)
+{
+   const pare_weight *weight = p->part->weight;
+   int64_t k = step->linear.k;
+   int64_t row_stride = weight->encoding.transposed ? 1 : k,
+           col_stride = weight->encoding.transposed ? p->part->n : 1;
+   size_t size = pare_dtype_size(pare_encoding_dtype(weight->encoding.kind));
+   const uint8_t *data = pare_buffer_data(weight->data) + (size_t)(p->first * row_stride) * size;
+   run->kernels->panel_f32(data, pare_float_storage(weight), row_stride, col_stride, p->channels, k, panel);
+}
+
+static void multiply(const pare_run *run, const pare_step *step, const piece *p, const float *panel, int64_t row,
+                     int64_t end, float *out, int64_t ldo)
+{
+   int64_t k = step->linear.k;
+   run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], row), k, end - row,
+                          p->part->bias ? p->part->bias + p->first : NULL, out, ldo, p->channels);
+}
+
+static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, float *panel, int64_t row,
+                           int64_t end, int worker)
+{
+   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK;
+   float *out = pare_region_row(p->part->out, row) + p->first;
+   piece other = *p;
+   other.part = &step->linear.parts[1];
+   multiply(run, step, p, panel, row, end, gate, p->channels);
+   multiply(run, step, &other, panel + step->linear.k * PARE_BLOCK, row, end, up, p->channels);
+   if (step->linear.activation) step->linear.activation(gate, (end - row) * p->channels, gate);
+   for (int64_t r = 0; r < end - row; r++)
+      run->kernels->mul(gate + r * p->channels, up + r * p->channels, p->channels, out + r * p->part->n);
+}
+
+static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, const float *panel,
+                           int64_t row, int64_t end)
+{
+   float *out = pare_region_row(p->part->out, row) + p->first;
+   multiply(run, step, p, panel, row, end, out, p->part->n);
+   for (; step->linear.activation && row < end; row++, out += p->part->n)
+      step->linear.activation(out, p->channels, out);
+}
+
 static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)
 {
    const pare_linear_part *part = pare_linear_part_of(step, block);
-   const pare_weight *weight = part->weight;
-   int64_t k = step->linear.k, first = (block - part->first_block) * PARE_BLOCK;
-   int64_t channels = part->n - first < PARE_BLOCK ? part->n - first : PARE_BLOCK;
-   int64_t row_stride = weight->encoding.transposed ? 1 : k,
-           col_stride = weight->encoding.transposed ? part->n : 1;
-   size_t size = pare_dtype_size(pare_encoding_dtype(weight->encoding.kind));
-   const uint8_t *data = pare_buffer_data(weight->data) + (size_t)(first * row_stride) * size;
+   int64_t first = (block - part->first_block) * PARE_BLOCK, rows = pare_run_rows(run, step->of_rows);
+   piece p = { part, first, part->n - first < PARE_BLOCK ? part->n - first : PARE_BLOCK };
    float *panel = pare_run_scratch(run, worker);
-   run->kernels->panel_f32(data, pare_float_storage(weight), row_stride, col_stride, channels, k, panel);
-   run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], 0), k, pare_run_rows(run, step->of_rows),
-                          part->bias ? part->bias + first : NULL, pare_region_row(part->out, 0) + first,
-                          part->n, channels);
+   make_panel(run, step, &p, panel);
+   if (step->linear.gated) {
+      p.part = &step->linear.parts[1];
+      make_panel(run, step, &p, panel + step->linear.k * PARE_BLOCK);
+      p.part = part;
+   }
+   for (int64_t row = 0, end; row < rows; row = end) {
+      end = rows - row < PARE_CHUNK_ROWS ? rows : row + PARE_CHUNK_ROWS;
+      if (step->linear.gated) multiply_gated(run, step, &p, panel, row, end, worker);
+      else multiply_plain(run, step, &p, panel, row, end);
+   }
 }
 
 void pare_linear_f32_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)

@@ -1,4 +1,5 @@
-/* step_linear_i8: the int8 product of one or several layers with one quantized input.
+/* step_linear_i8: the int8 products of one or several matrices with one quantized input, and what is applied to
+ * their results.
  *
  * An item is a block of 16 channels for a group of rows; the blocks of a group follow each other. All rows are
  * one group unless there are more workers than blocks keep busy: then weights are read by several workers, but
@@ -27,32 +28,88 @@ pare_step_cut pare_linear_i8_cut(const pare_run *run, const pare_step *step)
    return (pare_step_cut){ (rows + size - 1) / size * step->linear.blocks, grain };
 }
 
-/* Blocks [from, to) of one layer, for rows [row, end). */
-static void multiply(const pare_run *run, const pare_step *step, const pare_linear_part *part, int64_t from,
-                     int64_t to, int64_t row, int64_t end, int worker)
+/* Blocks and rows of a part: `count` blocks from `first` on, rows [row, end). */
+typedef struct piece {
+   const pare_linear_part *part;
+   int64_t first, count, row, end;
+} piece;
+
+static int64_t channels_of(const piece *p)
+{
+   int64_t rest = p->part->n - PARE_BLOCK * p->first, all = PARE_BLOCK * p->count;
+   return all < rest ? all : rest;
+}
+
+/* out: of the piece's first row and channel. */
+static void multiply(const pare_run *run, const pare_step *step, const piece *p, float *out, int64_t ldo, int worker)
 {
    const pare_session_options *limits = &run->plan->limits;
+   const pare_linear_part *part = p->part;
    pare_region_codes x = pare_region_codes_of(step->in[0], step->of_rows ? limits->rows : limits->tokens);
    const uint8_t *data = pare_buffer_data(part->weight->data);
    const void *scales = data + pare_encoding_scales_at(&part->weight->encoding, part->n, step->linear.k);
-   pare_linear_i8 product = { .codes = data,
-                              .w_scale = scales,
-                              .bias = part->bias,
-                              .act = x.codes + row * x.stride,
-                              .act_scale = x.scales + row,
-                              .act_sum = x.sums + row,
-                              .m = end - row,
-                              .n = part->n,
+   int64_t channel = PARE_BLOCK * p->first;
+   int64_t bytes = (int64_t)pare_encoding_block_bytes(&part->weight->encoding, step->linear.k);
+   pare_linear_i8 product = { .codes = data + p->first * bytes,
+                              .w_scale = (const float *)scales + channel,
+                              .bias = part->bias ? part->bias + channel : NULL,
+                              .act = x.codes + p->row * x.stride,
+                              .act_scale = x.scales + p->row,
+                              .act_sum = x.sums + p->row,
+                              .m = p->end - p->row,
+                              .n = channels_of(p),
                               .kq = (step->linear.k + 3) / 4,
                               .lda = x.stride,
-                              .out = pare_region_row(part->out, row),
-                              .ldo = part->n };
+                              .out = out,
+                              .ldo = ldo };
    if (!pare_encoding_is_grouped(part->weight->encoding.kind)) {
-      run->kernels->linear_i8(&product, from, to);
+      run->kernels->linear_i8(&product, 0, p->count);
       return;
    }
    pare_groups groups = pare_groups_of(part->weight);
-   run->kernels->linear_groups(run->kernels, &product, &groups, pare_run_scratch(run, worker), from, to);
+   groups.data += p->first * bytes;
+   run->kernels->linear_groups(run->kernels, &product, &groups, pare_run_scratch(run, worker), 0, p->count);
+}
+
+static float *place_of(const piece *p)
+{
+   return pare_region_row(p->part->out, p->row) + PARE_BLOCK * p->first;
+}
+
+static void multiply_and_activate(const pare_run *run, const pare_step *step, const piece *p, int worker)
+{
+   float *out = place_of(p);
+   multiply(run, step, p, out, p->part->n, worker);
+   for (int64_t row = p->row; row < p->end; row++, out += p->part->n)
+      step->linear.activation(out, channels_of(p), out);
+}
+
+/* Gate and up meet in scratch memory; only their product is written. */
+static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, int worker)
+{
+   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK, *out = place_of(p);
+   int64_t width = channels_of(p), rows = p->end - p->row, n = p->part->n;
+   piece other = *p;
+   other.part = &step->linear.parts[1];
+   multiply(run, step, p, gate, width, worker);
+   multiply(run, step, &other, up, width, worker);
+   if (step->linear.activation) step->linear.activation(gate, rows * width, gate);
+   for (int64_t row = 0; row < rows; row++)
+      run->kernels->mul(gate + row * width, up + row * width, width, out + row * n);
+}
+
+/* What is applied to results finds them in the cache: chunks of rows, and of as many blocks as fit with them. */
+static void work_in_chunks(const pare_run *run, const pare_step *step, const piece *all, int worker)
+{
+   for (piece p = *all; p.row < all->end; p.row = p.end) {
+      p.end = all->end - p.row < PARE_CHUNK_ROWS ? all->end : p.row + PARE_CHUNK_ROWS;
+      int64_t most = PARE_CHUNK / 64 / (p.end - p.row) * 4, end = all->first + all->count;
+      for (p.first = all->first; p.first < end; p.first += p.count) {
+         p.count = end - p.first < most ? end - p.first : most;
+         if (step->linear.gated) multiply_gated(run, step, &p, worker);
+         else multiply_and_activate(run, step, &p, worker);
+      }
+   }
 }
 
 /* A range is cut where a layer or a group of rows ends. */
@@ -63,8 +120,10 @@ void pare_linear_i8_items(const pare_run *run, const pare_step *step, int64_t fr
       int64_t row = from / step->linear.blocks * size, block = from % step->linear.blocks;
       const pare_linear_part *part = pare_linear_part_of(step, block);
       int64_t first = block - part->first_block, all = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
-      int64_t count = to - from < all - first ? to - from : all - first;
-      multiply(run, step, part, first, first + count, row, row + size < rows ? row + size : rows, worker);
-      from += count;
+      piece p = { part, first, to - from < all - first ? to - from : all - first, row,
+                  row + size < rows ? row + size : rows };
+      if (step->linear.activation || step->linear.gated) work_in_chunks(run, step, &p, worker);
+      else multiply(run, step, &p, place_of(&p), part->n, worker);
+      from += p.count;
    }
 }
