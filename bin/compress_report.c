@@ -76,7 +76,7 @@ pare_status pare_report_passes(pare_app *app, const pare_pipeline_report *report
       pare_put_patterns(&app->body, p->patterns);
       pare_json_close_object(&app->body);
       PARE_TRY(pare_str_printf(
-         ctx, &app->text, "%-16s %4lld matched  %9s -> %9s  relative error %.5f  %.2f s\n", p->pass->name,
+         ctx, &app->text, "%-18s %4lld matched  %9s -> %9s  relative error %.5f  %.2f s\n", p->pass->name,
          (long long)p->matched, pare_human_bytes((double)p->before.bytes, before),
          pare_human_bytes((double)p->after.bytes, after), p->relative_error, p->seconds));
       PARE_TRY(pare_print_patterns(ctx, p->patterns, &app->text));

@@ -1,6 +1,7 @@
 /* layer_norm: each row brought to mean 0 and variance 1, times a gain, plus a bias (Ba et al. 2016).
  *
- * Inputs: x f32[D, n]. Weights: w [n], optional b [n]. Result: x's type,
+ * Inputs: x f32[D, n]. Weights: w [n], optional b [n]. Result: x's type, or i8 as
+ * quantize gives it,
  * out = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w + b. */
 #include <math.h>
 
@@ -8,12 +9,13 @@
 
 static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   PARE_TRY(pare_op_infer_same(ctx, node, out));
+   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_infer_normed(ctx, node, node->attrs, out));
    for (size_t i = 0; i < node->n_weights; i++) PARE_TRY(pare_op_want_vector(ctx, node, i, out->dim[1]));
    return PARE_OK;
 }
 
-static void normalize(const float *x, const float *w, const float *b, int64_t n, double eps, float *out)
+void pare_op_layer_normalize(const float *x, const float *w, const float *b, int64_t n, double eps, float *out)
 {
    double sum = 0, squares = 0;
    for (int64_t i = 0; i < n; i++) sum += (double)x[i];
@@ -34,7 +36,8 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    const float *x = pare_op_f32(call->input[0]), *w = pare_op_f32(call->weight[0]);
    const float *b = call->node->n_weights > 1 ? pare_op_f32(call->weight[1]) : NULL;
    float *out = call->output->data;
-   for (int64_t at = 0; at < count; at += n) normalize(x + at, w, b, n, attrs->eps, out + at);
+   for (int64_t at = 0; at < count; at += n) pare_op_layer_normalize(x + at, w, b, n, attrs->eps, out + at);
+   pare_op_finish_normed(attrs, call->output);
    return PARE_OK;
 }
 

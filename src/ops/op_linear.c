@@ -1,22 +1,20 @@
 /* linear: matrix products of one input.
  *
- * Inputs: x f32[D, K]. Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
+ * Inputs: x f32[D, K], or i8[D, K] as a norm or quantize gives it, rotated as the weights are.
+ * Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
  * Results: for each matrix f32[D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
  * gated: exactly two matrices of one shape, gate and up, and one result, activation(gate) * up.
- * act i8: each row of x is first replaced by what int8 activations can say of it: rotated by Walsh-Hadamard
- * blocks of the weight's rotation, scaled by its absmax to [-127, 127], rounded to nearest even; and back. As
- * the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
- * rounding in f32. The rules of the codes are those of kernels/round.h, written a second time on purpose: a
- * judge shares no code with the judged. */
+ * act i8: each row of an f32 input is first replaced by what int8 activations can say of it (op_quantize.c), turned
+ * back. As the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
+ * rounding in f32.
+ */
 #include <math.h>
 #include <string.h>
 
 #include "ops/op_rules.h"
 
-static const char *const act_names[] = { "f32", "i8", NULL };
-
 static const pare_field fields[] = {
-   { .name = "act", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_linear_attrs, act), .choices = act_names,
+   { .name = "act", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_linear_attrs, act), .choices = pare_act_names,
      .help = "how activations enter the product" },
    { .name = "activation", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_linear_attrs, activation),
      .choices = pare_activation_names, .help = "a function of each element of the results" },
@@ -36,6 +34,19 @@ size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size
    return count;
 }
 
+static pare_status check_input(pare_ctx *ctx, const pare_node *node)
+{
+   const pare_linear_attrs *attrs = node->attrs;
+   const pare_value *x = node->input[0];
+   if (x->type.dtype != PARE_I8) return pare_op_want_matrix(ctx, node, 0);
+   int64_t rotation = pare_activations_rotation(x), expected = node->weight[0]->encoding.rotation;
+   if (rotation < 0) return pare_op_refuse(ctx, node, "input 0 is i8 and no operation quantized it");
+   if (attrs->act != PARE_ACT_I8) return pare_op_refuse(ctx, node, "input 0 is i8, the activations are f32");
+   if (rotation == expected) return PARE_OK;
+   return pare_op_refuse(ctx, node, "input 0 is rotated by %lld, the weights by %lld", (long long)rotation,
+                         (long long)expected);
+}
+
 static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare_linear_matrix *m)
 {
    const pare_linear_attrs *attrs = node->attrs;
@@ -50,7 +61,7 @@ static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare
       return pare_op_refuse(ctx, node,
                             "activations are %s and the weight is %s, expected i8 with integer weights, f32 with "
                             "floats",
-                            act_names[attrs->act], pare_encoding_name(w->encoding.kind));
+                            pare_act_names[attrs->act], pare_encoding_name(w->encoding.kind));
    if (w->encoding.rotation == node->weight[0]->encoding.rotation) return PARE_OK;
    return pare_op_refuse(ctx, node, "weights 0 and %zu have different rotations", m->at);
 }
@@ -72,7 +83,7 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    const pare_linear_attrs *attrs = node->attrs;
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
    size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS);
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(check_input(ctx, node));
    for (size_t i = 0; i < n; i++) {
       PARE_TRY(check_matrix(ctx, node, &m[i]));
       if (!attrs->gated || i == 0) out[i] = pare_op_matrix_like(node->input[0], m[i].weight->dim[0]);
@@ -81,35 +92,6 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
       return pare_op_refuse(ctx, node, "gate and up have %lld and %lld channels",
                             (long long)m[0].weight->dim[0], (long long)m[1].weight->dim[0]);
    return PARE_OK;
-}
-
-static void rotate(float *x, int64_t n, int64_t block)
-{
-   float factor = block ? (float)(1 / sqrt((double)block)) : 1;
-   for (int64_t start = 0; block && start < n; start += block) {
-      float *b = x + start;
-      for (int64_t step = 1; step < block; step *= 2) {
-         for (int64_t i = 0; i < block; i++) {
-            if (i & step) continue;
-            float low = b[i], high = b[i + step];
-            b[i] = low + high;
-            b[i + step] = low - high;
-         }
-      }
-      for (int64_t i = 0; i < block; i++) b[i] *= factor;
-   }
-}
-
-static void round_row(float *x, int64_t n)
-{
-   float most = 0;
-   for (int64_t i = 0; i < n; i++) {
-      if (!isfinite(x[i])) most = NAN; /* no comparison changes it again: the whole row becomes NaN */
-      else if (fabsf(x[i]) > most) most = fabsf(x[i]);
-   }
-   float scale = most / 127, inverse = 127 / most;
-   if (most < 0x1p-120f) scale = inverse = 0;
-   for (int64_t i = 0; i < n; i++) x[i] = scale * fmaxf(-127, fminf(127, rintf(x[i] * inverse)));
 }
 
 static float dot(const float *a, const float *b, int64_t n)
@@ -149,16 +131,17 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
    int64_t rows = call->input[0]->type.dim[0], k = call->input[0]->type.dim[1];
    int64_t rotation = call->node->weight[0]->encoding.rotation;
+   bool quantized = call->node->input[0]->type.dtype == PARE_I8;
    float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x);
    if (!x) return PARE_RESOURCE;
    pare_linear_matrices(call->node, m, PARE_MAX_OUTPUTS);
    for (int64_t t = 0; t < rows; t++) {
       memcpy(x, pare_op_f32(call->input[0]) + t * k, (size_t)k * sizeof *x);
-      if (attrs->act == PARE_ACT_I8) {
-         rotate(x, k, rotation);
-         round_row(x, k);
-         rotate(x, k, rotation);
+      if (attrs->act == PARE_ACT_I8 && !quantized) {
+         pare_op_rotate(x, k, rotation);
+         pare_op_round_row(x, k);
       }
+      if (attrs->act == PARE_ACT_I8) pare_op_rotate(x, k, rotation);
       eval_row(call, m, t, x);
    }
    pare_free(ctx, x);

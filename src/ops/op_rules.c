@@ -5,11 +5,9 @@
 
 const pare_field pare_no_fields[] = { PARE_FIELDS_END };
 
-const pare_field pare_norm_fields[] = {
-   { .name = "eps", .kind = PARE_FIELD_FLOAT, .offset = offsetof(pare_norm_attrs, eps), .max = 1,
-     .initial = 1e-5, .help = "added to the mean square before its root is taken" },
-   PARE_FIELDS_END
-};
+const char *const pare_act_names[] = { "f32", "i8", NULL };
+
+const pare_field pare_norm_fields[] = { PARE_NORM_FIELDS(0), PARE_FIELDS_END };
 
 pare_status pare_op_refuse(pare_ctx *ctx, const pare_node *node, const char *fmt, ...)
 {
@@ -76,6 +74,33 @@ pare_status pare_op_infer_same(pare_ctx *ctx, const pare_node *node, pare_type *
    PARE_TRY(pare_op_want_matrix(ctx, node, 0));
    *out = node->input[0]->type;
    return PARE_OK;
+}
+
+pare_status pare_op_want_rotation(pare_ctx *ctx, const pare_node *node, int64_t rotation, int64_t n)
+{
+   bool known = rotation == 0 || rotation == 32 || rotation == 64 || rotation == 128;
+   if (known && (rotation == 0 || n % rotation == 0)) return PARE_OK;
+   return pare_op_refuse(ctx, node, "rotation is %lld, expected 0, 32, 64 or 128 that divides %lld",
+                         (long long)rotation, (long long)n);
+}
+
+pare_status pare_op_infer_normed(pare_ctx *ctx, const pare_node *node, const pare_norm_attrs *attrs,
+                                 pare_type *out)
+{
+   *out = node->input[0]->type;
+   if (attrs->result == PARE_ACT_I8) out->dtype = PARE_I8;
+   else if (attrs->rotation) return pare_op_refuse(ctx, node, "a result of f32 is not rotated");
+   return pare_op_want_rotation(ctx, node, attrs->rotation, out->dim[1]);
+}
+
+void pare_op_finish_normed(const pare_norm_attrs *attrs, const pare_tensor *result)
+{
+   int64_t n = result->type.dim[1];
+   for (int64_t t = 0; attrs->result == PARE_ACT_I8 && t < result->type.dim[0]; t++) {
+      float *row = (float *)result->data + t * n;
+      pare_op_rotate(row, n, attrs->rotation);
+      pare_op_round_row(row, n);
+   }
 }
 
 pare_status pare_op_infer_pair(pare_ctx *ctx, const pare_node *node, pare_type *out)

@@ -9,6 +9,31 @@
 
 extern const pare_field pare_no_fields[];   /* attributes of an op without any */
 extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
+/* The same three, of a struct that holds them at `base`. */
+#define PARE_NORM_FIELDS(base)                                                                             \
+   { .name = "eps", .kind = PARE_FIELD_FLOAT, .offset = (base) + offsetof(pare_norm_attrs, eps), .max = 1, \
+     .initial = 1e-5, .help = "added to the mean square before its root is taken" },                       \
+   { .name = "result", .kind = PARE_FIELD_ENUM, .offset = (base) + offsetof(pare_norm_attrs, result),      \
+     .choices = pare_act_names, .help = "i8: the activations of the products that follow" },               \
+   PARE_ROTATION_FIELD((base) + offsetof(pare_norm_attrs, rotation))
+#define PARE_ROTATION_FIELD(at)                                                                            \
+   { .name = "rotation", .kind = PARE_FIELD_INT, .offset = at, .max = 128,                                 \
+     .help = "size of the Walsh-Hadamard blocks of quantized activations, 0 for none" }
+extern const char *const pare_act_names[];  /* of PARE_ACT_* */
+
+/* The norms: a run of m elements; a row with an optional bias. x may be out. */
+void pare_op_rms_normalize(const float *x, const float *w, int64_t m, double eps, float *out);
+void pare_op_layer_normalize(const float *x, const float *w, const float *b, int64_t n, double eps, float *out);
+/* The type of a norm's result, i8 where attrs say so; PARE_INPUT when the rotation does not fit n. */
+pare_status pare_op_infer_normed(pare_ctx *ctx, const pare_node *node, const pare_norm_attrs *attrs,
+                                 pare_type *out);
+/* Rows of a norm's result to what int8 activations can say of them, where attrs say so. */
+void pare_op_finish_normed(const pare_norm_attrs *attrs, const pare_tensor *result);
+/* PARE_INPUT unless activations of n elements can be rotated so. */
+pare_status pare_op_want_rotation(pare_ctx *ctx, const pare_node *node, int64_t rotation, int64_t n);
+/* In place: Walsh-Hadamard blocks, their own inverse but for rounding; rounding to scale * [-127, 127]. */
+void pare_op_rotate(float *x, int64_t n, int64_t block);
+void pare_op_round_row(float *x, int64_t n);
 
 /* "none", then the kinds of activation in the order of PARE_ACTIVATION_*. */
 extern const char *const pare_activation_names[];

@@ -23,8 +23,24 @@ size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size
 
 /* rms_norm and layer_norm */
 typedef struct pare_norm_attrs {
-   double eps; /* [0, 1], added to the mean square */
+   double eps;       /* [0, 1], added to the mean square */
+   int result;       /* PARE_ACT_*: I8 delivers the activations of the products that follow, see op_quantize.c */
+   int64_t rotation; /* of them: 0, 32, 64 or 128 */
 } pare_norm_attrs;
+
+enum { PARE_NORM_RMS = 0, PARE_NORM_LAYER = 1 };
+
+typedef struct pare_residual_norm_attrs {
+   pare_norm_attrs norm; /* of the second result */
+   int kind;             /* PARE_NORM_* */
+} pare_residual_norm_attrs;
+
+typedef struct pare_quantize_attrs {
+   int64_t rotation; /* 0, 32, 64 or 128 */
+} pare_quantize_attrs;
+
+/* The rotation of a value of quantized activations, by the node that gives it; -1 for other values. */
+int64_t pare_activations_rotation(const pare_value *value);
 
 typedef struct pare_rope_attrs {
    int64_t head_dim;   /* [2, 65536], even */

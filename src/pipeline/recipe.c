@@ -214,7 +214,8 @@ void pare_recipe_destroy(pare_ctx *ctx, pare_recipe *recipe)
 
 #define RECIPE(passes) "{\"schema\": \"" PARE_RECIPE_SCHEMA "\", \"passes\": [" passes "]}"
 /* What makes a graph run faster and changes no bit of its results; every recipe ends with it. */
-#define FUSE "{\"pass\": \"fuse_glu\"}, {\"pass\": \"fuse_linear\"}"
+#define FUSE "{\"pass\": \"fuse_glu\"}, {\"pass\": \"fuse_linear\"}, "                                            \
+   "{\"pass\": \"fuse_residual_norm\"}, {\"pass\": \"fuse_norm_quant\"}"
 /* Narrow linear layers; embedding and head, which every token passes and which cost more, at 8 bits. */
 #define NARROW(type)                                                                                        \
    RECIPE("{\"pass\": \"quant_rtn\", \"type\": \"" type "\", \"skip\": [\"embed_tokens\", \"lm_head\"]}, "        \

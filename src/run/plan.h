@@ -43,6 +43,7 @@ typedef enum pare_step_kind {
    PARE_STEP_QUANTIZE,
    PARE_STEP_RMS_NORM,
    PARE_STEP_LAYER_NORM,
+   PARE_STEP_RESIDUAL_NORM,
    PARE_STEP_ROPE,
    PARE_STEP_KV_STORE,
    PARE_STEP_ADD,
@@ -88,7 +89,13 @@ typedef struct pare_step {
    union {
       struct { const pare_weight *table; pare_batch_list ids; } embed;
       struct { int64_t rotation; } quantize;
-      struct { const float *weight, *bias; float eps; int64_t run; } norm;
+      struct {
+         const float *weight, *bias;
+         float eps;
+         int64_t run, rotation; /* rotation: of a quantized result */
+         bool layer;
+         pare_region *normed;   /* of residual_norm, whose `out` is the sum; else NULL */
+      } norm;
       struct { const pare_rope_table *table; int64_t heads, head_dim; bool interleaved; } rope;
       struct { pare_cache *cache; int64_t heads, window; float scale; } attention; /* kv_store too */
       struct { pare_activation_fn fn; } activation;
@@ -158,7 +165,7 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
 /* A new region; NULL after recording PARE_RESOURCE. */
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows,
                                   bool quantized);
-/* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 [tokens or rows, width]. */
+/* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 or i8 [tokens or rows, width]. */
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out);
 /* The region of input i of the node; PARE_UNSUPPORTED when it has none. */

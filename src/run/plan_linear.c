@@ -108,7 +108,7 @@ pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    PARE_TRY(check(ctx, node));
    PARE_TRY(pare_plan_input(ctx, plan, node, 0, &x));
    bool i8 = is_i8(node);
-   if (i8) PARE_TRY(add_quantize(ctx, plan, node, x, &x));
+   if (i8 && !x->quantized) PARE_TRY(add_quantize(ctx, plan, node, x, &x));
    pare_linear_part *parts = pare_arena_array(ctx, plan->arena, PARE_MAX_OUTPUTS, sizeof *parts);
    if (!parts) return PARE_RESOURCE;
    pare_step *step =

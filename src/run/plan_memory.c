@@ -70,6 +70,7 @@ static bool can_be_in_place(pare_step_kind kind)
    switch (kind) {
    case PARE_STEP_RMS_NORM:
    case PARE_STEP_LAYER_NORM:
+   case PARE_STEP_RESIDUAL_NORM:
    case PARE_STEP_ROPE:
    case PARE_STEP_ADD:
    case PARE_STEP_MUL:
@@ -80,6 +81,7 @@ static bool can_be_in_place(pare_step_kind kind)
 
 static void place_in_input(const pare_step *step, size_t at)
 {
+   if (step->out->quantized) return;
    for (int in = 0; in < 2 && step->in[in] && !step->out->same_as; in++) {
       pare_region *root = root_of(step->in[in]);
       if (root->last != at || root->kept || root->width != step->out->width) continue;

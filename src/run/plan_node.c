@@ -3,7 +3,7 @@
 #include "run/plan.h"
 
 /* Rough cost of an element in a step, in plain passes over one. */
-enum { COST_COPY = 1, COST_NORM = 2, COST_ROPE = 2, COST_ACTIVATION = 6 };
+enum { COST_COPY = 1, COST_NORM = 2, COST_ROPE = 2, COST_ACTIVATION = 6, COST_QUANTIZE = 6 };
 
 /* What every case below gets. */
 typedef struct planner {
@@ -51,19 +51,52 @@ static pare_status plan_embed(const planner *p)
    return PARE_OK;
 }
 
-static pare_status plan_norm(const planner *p, pare_step_kind kind)
+/* A result that is quantized passes through a row of the worker's scratch memory. */
+static void need_row(const planner *p, pare_step *step, const pare_region *result)
 {
-   const pare_norm_attrs *attrs = p->node->attrs;
-   const float *weight, *bias = NULL;
-   pare_step *step;
-   PARE_TRY(pare_plan_vector(p->ctx, p->plan, p->kernels, p->node->weight[0], &weight));
+   if (!result->quantized) return;
+   pare_plan_need_scratch(p->plan, (size_t)result->width * sizeof(float));
+   step->row_cost += COST_QUANTIZE * (double)result->width;
+}
+
+static pare_status fill_norm(const planner *p, const pare_norm_attrs *attrs, pare_step *step)
+{
+   PARE_TRY(pare_plan_vector(p->ctx, p->plan, p->kernels, p->node->weight[0], &step->norm.weight));
    if (p->node->n_weights > 1)
-      PARE_TRY(pare_plan_vector(p->ctx, p->plan, p->kernels, p->node->weight[1], &bias));
-   PARE_TRY(plain_step(p, kind, 1, COST_NORM, &step));
-   step->norm.weight = weight;
-   step->norm.bias = bias;
+      PARE_TRY(pare_plan_vector(p->ctx, p->plan, p->kernels, p->node->weight[1], &step->norm.bias));
    step->norm.eps = (float)attrs->eps;
    step->norm.run = p->node->weight[0]->dim[0];
+   step->norm.rotation = attrs->rotation;
+   return PARE_OK;
+}
+
+static pare_status plan_norm(const planner *p, pare_step_kind kind)
+{
+   pare_step *step;
+   PARE_TRY(plain_step(p, kind, 1, COST_NORM, &step));
+   step->norm.layer = kind == PARE_STEP_LAYER_NORM;
+   need_row(p, step, step->out);
+   return fill_norm(p, p->node->attrs, step);
+}
+
+static pare_status plan_residual_norm(const planner *p)
+{
+   const pare_residual_norm_attrs *attrs = p->node->attrs;
+   pare_step *step;
+   PARE_TRY(plain_step(p, PARE_STEP_RESIDUAL_NORM, 2, COST_COPY + COST_NORM, &step));
+   step->norm.layer = attrs->kind == PARE_NORM_LAYER;
+   PARE_TRY(pare_plan_output(p->ctx, p->plan, p->node, 1, &step->norm.normed));
+   need_row(p, step, step->norm.normed);
+   return fill_norm(p, &attrs->norm, step);
+}
+
+static pare_status plan_quantize(const planner *p)
+{
+   const pare_quantize_attrs *attrs = p->node->attrs;
+   pare_step *step;
+   PARE_TRY(plain_step(p, PARE_STEP_QUANTIZE, 1, 0, &step));
+   step->quantize.rotation = attrs->rotation;
+   need_row(p, step, step->out);
    return PARE_OK;
 }
 
@@ -158,6 +191,8 @@ pare_status pare_plan_node(pare_ctx *ctx, pare_plan *plan, const pare_kernels *k
    case PARE_OP_embed: return plan_embed(&p);
    case PARE_OP_rms_norm: return plan_norm(&p, PARE_STEP_RMS_NORM);
    case PARE_OP_layer_norm: return plan_norm(&p, PARE_STEP_LAYER_NORM);
+   case PARE_OP_residual_norm: return plan_residual_norm(&p);
+   case PARE_OP_quantize: return plan_quantize(&p);
    case PARE_OP_rope: return plan_rope(&p);
    case PARE_OP_attention: return plan_attention(&p);
    case PARE_OP_add: return plain_step(&p, PARE_STEP_ADD, 2, COST_COPY, &step);

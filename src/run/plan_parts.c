@@ -34,11 +34,12 @@ pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *no
 {
    const pare_type *type = &node->output[i]->type;
    bool rows = type->dim[0] == PARE_DIM_ROWS;
-   if (type->dtype != PARE_F32 || type->rank != 2 || (type->dim[0] != PARE_DIM_TOKENS && !rows) ||
+   bool known = type->dtype == PARE_F32 || type->dtype == PARE_I8;
+   if (!known || type->rank != 2 || (type->dim[0] != PARE_DIM_TOKENS && !rows) ||
        type->dim[1] < 1)
       return pare_fail(ctx, PARE_UNSUPPORTED, node->name,
-                       "the result is not f32 [tokens or rows, a known size]");
-   *out = pare_plan_add_region(ctx, plan, type->dim[1], rows, false);
+                       "the result is not f32 or i8 [tokens or rows, a known size]");
+   *out = pare_plan_add_region(ctx, plan, type->dim[1], rows, type->dtype == PARE_I8);
    if (!*out) return PARE_RESOURCE;
    plan->of[node->output[i]->index] = *out;
    return PARE_OK;
@@ -109,6 +110,7 @@ size_t pare_step_outputs(const pare_step *step)
 {
    if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32)
       return step->linear.gated ? 1 : step->linear.n_parts;
+   if (step->kind == PARE_STEP_RESIDUAL_NORM) return 2;
    return step->out ? 1 : 0;
 }
 
@@ -116,5 +118,5 @@ pare_region *pare_step_output(const pare_step *step, size_t i)
 {
    if (step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32)
       return step->linear.parts[i].out;
-   return step->out;
+   return i == 0 ? step->out : step->norm.normed;
 }

@@ -47,13 +47,17 @@ static inline const pare_linear_part *pare_linear_part_of(const pare_step *step,
    return part;
 }
 
+/* Row `row` of a quantized region from x. tmp: room for the row, may be x. */
+void pare_run_quantize(const pare_run *run, const pare_region *out, int64_t rotation, int64_t row, const float *x,
+                       float *tmp);
+
 typedef void (*pare_step_range)(const pare_run *run, const pare_step *step, int64_t from, int64_t to,
                                 int worker);
 
 void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_quantize(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
-void pare_step_rms_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
-void pare_step_layer_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_residual_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_rope(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_kv_store(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_add(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);

@@ -224,6 +224,23 @@ START_TEST(validate_sees_damaged_nodes)
 }
 END_TEST
 
+/* What reads quantized activations is held to their rotation. */
+START_TEST(validate_sees_other_rotations)
+{
+   static const char text[] = "graph \"g\" {\ninput %x : f32[tokens, 64]\n"
+                              "weight \"w\" [2, 64] i8 {\"rotation\":64}\n"
+                              "%0 = quantize \"q\" (%x) {\"rotation\":64} : i8[tokens, 64]\n"
+                              "%1 = linear \"l\" (%0) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 2]\n"
+                              "output %1\n}\n";
+   unit_heap_init(&ctx, &heap);
+   assert_ok(&ctx, parse_text(&ctx, text, &graph));
+   ((pare_quantize_attrs *)node("q")->attrs)->rotation = 32;
+   assert_fails(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL), PARE_INTERNAL,
+                "input 0 is rotated by 32, the weights by 64");
+   end();
+}
+END_TEST
+
 START_TEST(validate_sees_damaged_lists)
 {
    DAMAGE(node("q")->prev = NULL, "does not lead here");
@@ -271,5 +288,5 @@ END_TEST
 UNIT_MAIN("ir_graph", finds_things, patterns_match_with_and_without_prefix, a_node_can_be_replaced,
           a_weight_can_be_replaced_and_removed, a_clone_is_the_same_and_shares_bytes,
           building_refuses_what_does_not_fit, a_state_has_one_user, validate_sees_damaged_nodes,
-          validate_sees_damaged_lists,
+          validate_sees_damaged_lists, validate_sees_other_rotations,
           every_allocation_may_fail)

@@ -114,6 +114,24 @@ START_TEST(linear_of_several_matrices)
 }
 END_TEST
 
+START_TEST(residual_norm_and_quantize)
+{
+   float x[] = { 3, -1, 1, 3 }, y[] = { 0, 5, -1, -2 }, out[4];
+   named_values w[] = { { "w", { 1, 10 } }, { "b", { 100, 200 } }, { "m", { 1, 0, 0, 1 } } };
+   pare_binding b[] = { { "x", x }, { "y", y } };
+#define TWO "input %x : f32[tokens, 2]\ninput %y : f32[tokens, 2]\nweight \"w\" [2] f32\nweight \"b\" [2] f32\n" \
+            "weight \"m\" [2, 2] i8\n"
+   RUN(TWO "%0, %1 = residual_norm \"r\" (%x, %y) [\"w\"] : f32[tokens, 2], f32[tokens, 2]", b, WEIGHTS(w), out);
+   expect(out, (float[]){ 3, 4, 0, 1 }, 4);
+   RUN(TWO "%1, %0 = residual_norm \"r\" (%x, %y) [\"w\", \"b\"] {\"eps\":0,\"kind\":\"layer\"} : "
+           "f32[tokens, 2], f32[tokens, 2]", b, WEIGHTS(w), out);
+   expect(out, (float[]){ 99, 210, 99, 210 }, 4);
+   RUN(TWO "%1 = quantize \"q\" (%x) : i8[tokens, 2]\n"
+           "%0 = linear \"l\" (%1) [\"m\"] {\"act\":\"i8\"} : f32[tokens, 2]", b, WEIGHTS(w), out);
+   expect(out, (float[]){ 3, -42 * 3.0f / 127, 42 * 3.0f / 127, 3 }, 4);
+}
+END_TEST
+
 START_TEST(linear_in_i8_rounds_the_activations)
 {
    float x[] = { 127, 63.4f, 63.5f, 0, -1.27f, 0.006f, 0, 0 }, out[8];
@@ -274,6 +292,7 @@ START_TEST(attention_shares_heads)
 }
 END_TEST
 
-UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices, linear_in_i8_rounds_the_activations,
+UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices, residual_norm_and_quantize,
+          linear_in_i8_rounds_the_activations,
           linear_in_i8_rotates, norms, rope, elementwise, slice, attention_by_hand,
           attention_shares_heads)

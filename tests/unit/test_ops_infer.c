@@ -104,6 +104,22 @@ START_TEST(norms)
    takes("layer_norm \"n\" (%x) [\"v8\", \"v8\"] {\"eps\":0} : f32[tokens, 8]");
    refuses("layer_norm \"n\" (%x) [\"v4\"] : f32[tokens, 8]", "4 elements, expected 8");
    refuses("layer_norm \"n\" (%x) [\"v8\", \"v4\"] : f32[tokens, 8]", "weight 1 has 4 elements");
+   takes("rms_norm \"n\" (%x) [\"v8\"] {\"result\":\"i8\"} : i8[tokens, 8]");
+   refuses("rms_norm \"n\" (%x) [\"v8\"] {\"rotation\":32} : f32[tokens, 8]", "a result of f32 is not rotated");
+   refuses("layer_norm \"n\" (%x) [\"v8\"] {\"result\":\"i8\",\"rotation\":32} : i8[tokens, 8]",
+           "rotation is 32, expected 0, 32, 64 or 128 that divides 8");
+   refuses("quantize \"n\" (%x) {\"rotation\":4} : i8[tokens, 8]", "rotation is 4");
+}
+END_TEST
+
+START_TEST(residual_norms)
+{
+   takes("add \"a\" (%x, %x) : f32[tokens, 8]\n"
+         "%1, %2 = residual_norm \"n\" (%x, %0) [\"v8\"] {\"result\":\"i8\"} : f32[tokens, 8], i8[tokens, 8]");
+   refuses("residual_norm \"n\" (%x, %x) [\"v8\"] : f32[tokens, 8]", "has 2 results, found 1");
+   refuses("residual_norm \"n\" (%x, %x) [\"v4\"] : f32[tokens, 8]", "weight 0 has 4 elements, expected 8");
+   refuses("residual_norm \"n\" (%x, %x) [\"v8\", \"v8\"] : f32[tokens, 8]", "an rms norm has no bias");
+   refuses("residual_norm \"n\" (%x, %k) [\"v8\"] : f32[tokens, 8]", "different types");
 }
 END_TEST
 
@@ -161,5 +177,5 @@ START_TEST(elementwise_and_slice)
 }
 END_TEST
 
-UNIT_MAIN("ops_infer", every_op_is_in_the_table, embed_and_select, linear, norms, rope, attention,
+UNIT_MAIN("ops_infer", every_op_is_in_the_table, embed_and_select, linear, norms, residual_norms, rope, attention,
           elementwise_and_slice)
