@@ -44,7 +44,8 @@ times = {}
 for line in open(sys.argv[1]):
     name, *speeds = line.split()
     times.setdefault(name, []).append([float(speed) for speed in speeds])
-print(f'| {sys.argv[2]}, {sys.argv[3]} threads | prefill 512, tokens/s | times unfused | decode, tokens/s | times unfused |')
+print(f'| {sys.argv[2]}, {sys.argv[3]} threads | prefill 512, tokens/s | times unfused '
+      '| decode, tokens/s | times unfused |')
 print('|---|---|---|---|---|')
 base = [statistics.median(column) for column in zip(*times['none'])]
 for name, rows in times.items():

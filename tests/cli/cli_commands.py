@@ -21,7 +21,10 @@ def case_compress_report(t):
     names = [p['name'] for p in doc['passes']]
     check('quant_rtn' in names, names)
     for entry in doc['passes']:
-        check({'seconds', 'before', 'after', 'error', 'skipped'} <= set(entry), entry)
+        check({'seconds', 'before', 'after', 'error', 'skipped', 'patterns'} <= set(entry), entry)
+        for found in entry['patterns']:
+            check(found['applied'] == (found['reason'] is None) and found['where'] and found['pattern'], found)
+    check(any(p['applied'] for p in doc['passes'][names.index('fuse_glu')]['patterns']), doc['passes'])
     quantized = doc['passes'][names.index('quant_rtn')]
     check(0 < quantized['error'] < 0.05, quantized)
     check(quantized['after']['bytes'] < 0.6 * quantized['before']['bytes'], quantized)
@@ -32,6 +35,7 @@ def case_compress_text(t):
     result = t('compress', fables(), '-o', t.path('x.pare'), '--type', 'i8', *CHECK).exits(0)
     out = result.out.decode()
     check('quant_rtn' in out and 'KL' in out, out)
+    check('gate and up: 4 applied' in out and ': its input is no sum\n' in out, out)
 
 
 def case_closing_check_without_data(t):

@@ -49,6 +49,25 @@ def case_text(t):
             equal(len(found), 1, 'texts that differ', found)
 
 
+def case_fused_and_not(t):
+    """Fusions change no bit: neither of a graph without them, nor written into an artifact or not."""
+    steps = ('{"pass": "quant_rtn", "type": "TYPE"}, {"pass": "quant_kv"}, {"pass": "opt_dce"}')
+    for model in (fables(), tiny('gpt2'), tiny('qwen3')):
+        for kind in ('i8', 'i4'):
+            recipe = write(t.path('plain.json'), '{"schema": "pare.recipe/1", "passes": [%s]}'
+                           % steps.replace('TYPE', kind))
+            t('compress', model, '-o', t.path('plain.pare'), '--recipe', recipe, '--no-check', '--quiet').exits(0)
+            run = ('run', t.path('plain.pare'), '--ids', '-p', '1 2 3 4 5 6 7', '-n', '24', '--quiet')
+            equal(t(*run).exits(0).out, t(*run, '--no-fuse').exits(0).out)
+    artifact = t.compress(fables(), 'fused.pare')
+    t('compress', fables(), '-o', t.path('plain.pare'), '--no-check', '--quiet', '--recipe',
+      write(t.path('plain.json'), '{"schema": "pare.recipe/1", "passes": [%s]}' % steps.replace('TYPE', 'i8'))).exits(0)
+    run = ('--data', HELDOUT, '--windows', '1', '--window', '48', '--json')
+    found = {measured(t('eval', *way, *run).exits(0).document())
+             for way in ((artifact,), (t.path('plain.pare'),), (t.path('plain.pare'), '--no-fuse'))}
+    equal(len(found), 1, 'metrics that differ', found)
+
+
 def case_recompressed_artifact(t):
     """Nothing is lost by a way through an artifact of floats."""
     there = t.path('f16.pare')
