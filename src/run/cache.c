@@ -1,6 +1,8 @@
 /* cache: see cache.h. */
 #include "run/cache.h"
 
+#include <string.h>
+
 #include "kernels/kernels.h"
 
 static pare_status check_state(pare_ctx *ctx, const pare_value *state)
@@ -52,4 +54,21 @@ pare_status pare_cache_of(pare_ctx *ctx, pare_arena *arena, pare_caches *caches,
 void pare_caches_attach(pare_caches *caches, unsigned char *memory)
 {
    for (pare_cache *cache = caches->first; cache; cache = cache->next) cache->at = memory + cache->offset;
+}
+
+/* Keys go in whole blocks; what lies in them past the last position is never used. */
+static void copy_head(const pare_cache *cache, int64_t from, int64_t to, int64_t head, int64_t positions)
+{
+   size_t position = cache->head_bytes / 2 / (size_t)cache->capacity;
+   size_t whole = ((size_t)positions + PARE_KV_BLOCK - 1) / PARE_KV_BLOCK * PARE_KV_BLOCK;
+   memcpy(pare_cache_keys(cache, to, head), pare_cache_keys(cache, from, head), whole * position);
+   memcpy(pare_cache_values(cache, to, head), pare_cache_values(cache, from, head),
+          (size_t)positions * position);
+}
+
+void pare_caches_copy(const pare_caches *caches, int64_t from, int64_t to, int64_t positions)
+{
+   for (const pare_cache *cache = caches->first; cache; cache = cache->next) {
+      for (int64_t head = 0; head < cache->kv_heads; head++) copy_head(cache, from, to, head, positions);
+   }
 }

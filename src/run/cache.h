@@ -29,6 +29,8 @@ pare_status pare_cache_of(pare_ctx *ctx, pare_arena *arena, pare_caches *caches,
                           int64_t slots, int64_t context, pare_cache **out);
 /* memory: caches->bytes, 64-byte aligned */
 void pare_caches_attach(pare_caches *caches, unsigned char *memory);
+/* The first `positions` positions of slot `from` to slot `to`, in all caches; from != to. */
+void pare_caches_copy(const pare_caches *caches, int64_t from, int64_t to, int64_t positions);
 
 static inline unsigned char *pare_cache_keys(const pare_cache *cache, int64_t slot, int64_t head)
 {

@@ -50,6 +50,20 @@ pare_status pare_session_step(pare_ctx *ctx, pare_session *session, const pare_b
 pare_status pare_session_prefill(pare_ctx *ctx, pare_session *session, int64_t slot, const uint32_t *tokens,
                                  int64_t from, int64_t count, const float **logits);
 
+/* Prefix reuse. A session knows the tokens that each slot holds keys and values of. What two texts begin with
+ * alike has the same keys and values, bit for bit, so only the rest needs to be fed:
+ *
+ *    int64_t same = pare_session_prefix(session, slot, tokens, n - 1);
+ *    pare_session_prefill(ctx, session, slot, tokens + same, same, n - same, &logits);
+ *
+ * How many positions the slot holds. */
+int64_t pare_session_held(const pare_session *session, int64_t slot);
+/* How many of tokens[n] the slot begins with, in [0, n]. */
+int64_t pare_session_prefix(const pare_session *session, int64_t slot, const uint32_t *tokens, int64_t n);
+/* Makes slot `to` hold the first n positions of slot `from`, and nothing else. PARE_INPUT when a slot is out
+ * of range, both are the same, or `from` holds fewer; nothing is changed then. */
+pare_status pare_session_copy(pare_ctx *ctx, pare_session *session, int64_t from, int64_t to, int64_t n);
+
 typedef struct pare_session_memory {
    size_t cache_bytes, activation_bytes, scratch_bytes; /* weights are not copied */
 } pare_session_memory;
