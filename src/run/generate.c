@@ -10,9 +10,9 @@ typedef struct generation {
    pare_sequence text;
    pare_session *session;
    pare_speculator *speculator;
-   int64_t most;                       /* tokens a batch may have */
-   int64_t guessed;                    /* text.tokens[n...] behind the text */
-   int32_t *positions, *slots, *rows;  /* [most] */
+   int64_t most;                      /* tokens a batch may have */
+   int64_t guessed;                   /* text.tokens[n...] behind the text */
+   int32_t *positions, *slots, *rows; /* [most] */
 } generation;
 
 static int64_t least_of(int64_t a, int64_t b)
@@ -27,8 +27,7 @@ static pare_status choose(pare_ctx *ctx, generation *g, const float *logits, int
 {
    pare_sequence *text = &g->text;
    const double *q = guess < g->guessed ? pare_speculator_distribution(g->speculator, guess) : NULL;
-   if (!q)
-      return pare_sampler_next(ctx, text->sampler, logits, text->tokens, (size_t)text->n, token);
+   if (!q) return pare_sampler_next(ctx, text->sampler, logits, text->tokens, (size_t)text->n, token);
    return pare_sampler_verify(ctx, text->sampler, logits, text->tokens, (size_t)text->n,
                               text->tokens[text->n], q, token);
 }

@@ -9,7 +9,7 @@
 typedef enum pare_finish { PARE_FINISH_LENGTH, PARE_FINISH_END_TOKEN, PARE_FINISH_CONTEXT } pare_finish;
 
 typedef struct pare_generate_options {
-   int64_t max_tokens;     /* >= 0 */
+   int64_t max_tokens; /* >= 0 */
    bool ignore_end_tokens;
    /* Called for every new token (not for the end token); a failure ends the generation. May be NULL. */
    pare_status (*on_token)(pare_ctx *ctx, void *user, uint32_t token);
@@ -19,8 +19,8 @@ typedef struct pare_generate_options {
 
 typedef struct pare_generate_result {
    int64_t prompt_tokens, tokens;
-   int64_t reused;            /* prompt tokens that the session held from before */
-   int64_t steps;             /* times the model ran for new tokens; as many as tokens when nothing is guessed */
+   int64_t reused; /* prompt tokens that the session held from before */
+   int64_t steps;  /* times the model ran for new tokens; as many as tokens when nothing is guessed */
    int64_t guessed, accepted; /* tokens of drafts, and those of them that came true */
    double prompt_seconds, seconds;
    pare_finish finish;

@@ -9,10 +9,10 @@ enum { USUAL_GRAM = 2, MOST_LONGEST = 64, MOST_WALKED = 64, LEAST_BITS = 8, MOST
 /* A place is that of the last token of a gram, plus 1; 0 is none. */
 struct pare_lookup {
    int64_t longest, gram, context;
-   int64_t indexed;     /* grams that end before this token are in the chains */
+   int64_t indexed; /* grams that end before this token are in the chains */
    int bits;
-   int32_t *last;       /* [1 << bits] */
-   int32_t *earlier;    /* [context] */
+   int32_t *last;    /* [1 << bits] */
+   int32_t *earlier; /* [context] */
 };
 
 pare_status pare_lookup_create(pare_ctx *ctx, int64_t longest, int64_t context, pare_lookup **out)

@@ -21,10 +21,10 @@ typedef struct lane {
    bool busy;
    pare_sequence text;
    pare_status (*on_finish)(pare_ctx *ctx, void *user, const pare_generate_result *result);
-   int64_t fed;            /* tokens of the text that the slot holds */
-   int64_t count, row;     /* in this step: tokens fed; row of logits or -1 */
-   int64_t released;       /* step after which it became free */
-   double started, first;  /* times of the start and of the first logits */
+   int64_t fed;           /* tokens of the text that the slot holds */
+   int64_t count, row;    /* in this step: tokens fed; row of logits or -1 */
+   int64_t released;      /* step after which it became free */
+   double started, first; /* times of the start and of the first logits */
 } lane;
 
 struct pare_scheduler {
@@ -33,8 +33,8 @@ struct pare_scheduler {
    const pare_session_options *limits;
    int64_t chunk;
    waiting *queue, **queue_end;
-   lane *lanes;                       /* [slots] */
-   lane **active;                     /* [slots] */
+   lane *lanes;   /* [slots] */
+   lane **active; /* [slots] */
    int64_t n_active;
    pare_batch batch;
    uint32_t *tokens;                  /* [limits->tokens], as the next two */
@@ -78,7 +78,8 @@ pare_status pare_scheduler_create(pare_ctx *ctx, const pare_model *model, pare_s
       pare_scheduler_destroy(ctx, s);
       return PARE_RESOURCE;
    }
-   s->batch = (pare_batch){ .tokens = s->tokens, .positions = s->positions, .slots = s->slots, .rows = s->rows };
+   s->batch =
+      (pare_batch){ .tokens = s->tokens, .positions = s->positions, .slots = s->slots, .rows = s->rows };
    *out = s;
    return PARE_OK;
 }

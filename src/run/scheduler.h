@@ -21,7 +21,7 @@ typedef struct pare_scheduler_options {
 } pare_scheduler_options;
 
 typedef struct pare_request {
-   const uint32_t *prompt;        /* [n]; copied by pare_scheduler_add */
+   const uint32_t *prompt; /* [n]; copied by pare_scheduler_add */
    size_t n;
    pare_sampler_options sampling;
    pare_generate_options options; /* on_token is called as tokens come, and its failure ends the step; no

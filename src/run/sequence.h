@@ -7,10 +7,10 @@
 
 typedef struct pare_sequence {
    const pare_model *model;
-   pare_sampler *sampler;         /* the caller's */
+   pare_sampler *sampler; /* the caller's */
    pare_generate_options options;
    pare_generate_result result;
-   uint32_t *tokens;              /* [context] prompt and what came after; owned */
+   uint32_t *tokens; /* [context] prompt and what came after; owned */
    int64_t n, context;
 } pare_sequence;
 

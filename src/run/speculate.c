@@ -7,13 +7,13 @@ enum { FIRST_LENGTH = 4 };
 
 struct pare_speculator {
    pare_speculate_options options;
-   int64_t length;          /* of the next draft */
-   int64_t misses;          /* drafts in a row of which nothing came true */
-   pare_lookup *lookup;     /* or NULL, and then: */
-   pare_session *session;   /* of the draft model; slot 0 holds the text so far */
+   int64_t length;        /* of the next draft */
+   int64_t misses;        /* drafts in a row of which nothing came true */
+   pare_lookup *lookup;   /* or NULL, and then: */
+   pare_session *session; /* of the draft model; slot 0 holds the text so far */
    pare_sampler *sampler;
    int64_t vocab;
-   double *distributions;   /* [tokens][vocab]; NULL when the draft is greedy */
+   double *distributions; /* [tokens][vocab]; NULL when the draft is greedy */
 };
 
 /* ---- making ---- */

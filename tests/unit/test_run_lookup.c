@@ -43,14 +43,14 @@ static void assert_guess(const char *text, int64_t longest, int64_t least, const
 START_TEST(finds_the_longest_then_the_latest)
 {
    assert_guess("abcdefghab", 4, 1, "cdef");
-   assert_guess("abcXabdYab", 4, 1, "dYab");  /* two matches of ab */
+   assert_guess("abcXabdYab", 4, 1, "dYab");    /* two matches of ab */
    assert_guess("zabcXyabdYzab", 4, 1, "cXya"); /* zab is longer */
-   assert_guess("abab", 4, 1, "abab");        /* runs on into itself */
+   assert_guess("abab", 4, 1, "abab");          /* runs on into itself */
    assert_guess("aaa", 4, 1, "aaaa");
    assert_guess("abcd", 4, 1, "");
    assert_guess("a", 4, 1, "");
-   assert_guess("abcda", 4, 1, "");           /* one token is too little evidence */
-   assert_guess("abcda", 1, 1, "bcda");       /* unless no more is compared */
+   assert_guess("abcda", 4, 1, "");     /* one token is too little evidence */
+   assert_guess("abcda", 1, 1, "bcda"); /* unless no more is compared */
    assert_guess("abcXab", 4, 3, "");
    assert_guess("abcXYabc", 4, 3, "XYab");
 }

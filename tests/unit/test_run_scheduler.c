@@ -53,7 +53,11 @@ static void make_job(rig *r, int i)
    j->request = (pare_request){
       .prompt = j->prompt,
       .n = j->n_prompt,
-      .sampling = { .temperature = i % 3 ? 0.9 : 0, .top_p = 0.9, .repeat_penalty = 1.2, .repeat_window = 9, .seed = i },
+      .sampling = { .temperature = i % 3 ? 0.9 : 0,
+                    .top_p = 0.9,
+                    .repeat_penalty = 1.2,
+                    .repeat_window = 9,
+                    .seed = i },
       .options = { .max_tokens = (int64_t)pare_rng_below(&rng, MOST_MADE), .on_token = take, .user = j },
       .on_finish = finish
    };
@@ -64,7 +68,8 @@ static void run_alone(rig *r, job *j)
 {
    pare_session *session;
    pare_sampler *sampler;
-   assert_ok(&r->ctx, pare_session_create(&r->ctx, r->model, &(pare_session_options){ .slots = 1 }, &session));
+   assert_ok(&r->ctx,
+             pare_session_create(&r->ctx, r->model, &(pare_session_options){ .slots = 1 }, &session));
    assert_ok(&r->ctx, pare_sampler_create(&r->ctx, &j->request.sampling, r->m.vocab, &sampler));
    assert_ok(&r->ctx, pare_generate(&r->ctx, r->model, session, sampler, j->prompt, j->n_prompt,
                                     &j->request.options, &j->alone));
@@ -286,8 +291,8 @@ START_TEST(refuses)
    pare_scheduler *s, *none;
    bool busy;
    rig_start(&r, false);
-   assert_ok(&r.ctx, pare_session_create(&r.ctx, r.model,
-                                         &(pare_session_options){ .slots = 4, .tokens = 3 }, &session));
+   assert_ok(&r.ctx, pare_session_create(&r.ctx, r.model, &(pare_session_options){ .slots = 4, .tokens = 3 },
+                                         &session));
    pare_scheduler_options options = { 0 };
    assert_fails(&r.ctx, pare_scheduler_create(&r.ctx, r.model, session, &options, &s), PARE_USAGE,
                 "3 tokens and 3 rows for 4 sequences");

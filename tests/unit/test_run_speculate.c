@@ -84,8 +84,8 @@ static void generate(rig *r, const pare_sampler_options *sampling, pare_speculat
    };
    m->n = 0;
    assert_ok(&r->ctx, pare_sampler_create(&r->ctx, sampling, r->m.vocab, &sampler));
-   assert_ok(&r->ctx, pare_generate(&r->ctx, r->model, r->session, sampler, r->prompt, PROMPT, &options,
-                                    &m->result));
+   assert_ok(&r->ctx,
+             pare_generate(&r->ctx, r->model, r->session, sampler, r->prompt, PROMPT, &options, &m->result));
    ck_assert_int_eq(m->result.tokens, m->n);
    pare_sampler_destroy(&r->ctx, sampler);
 }
@@ -331,8 +331,9 @@ static void check_triples(int kind, pare_sampler_options sampling, int runs)
 START_TEST(sampled_text_has_the_targets_distribution)
 {
    const pare_sampler_options plain = { .temperature = 1, .top_p = 1, .repeat_penalty = 1 };
-   pare_sampler_options cut = { .temperature = 1.5, .top_k = 5, .top_p = 0.95, .min_p = 0.02,
-                                .repeat_penalty = 1.5, .repeat_window = 3 };
+   pare_sampler_options cut = {
+      .temperature = 1.5, .top_k = 5, .top_p = 0.95, .min_p = 0.02, .repeat_penalty = 1.5, .repeat_window = 3
+   };
    check_triples(0, plain, 3000);
    check_triples(1, plain, 6000);
    check_triples(1, cut, 6000);
@@ -377,7 +378,9 @@ START_TEST(verified_guesses_have_the_samplers_distribution)
       pare_ctx ctx;
       pare_sampler *sampler;
       pare_rng rng;
-      pare_sampler_options options = { .temperature = 0.8, .top_p = 1, .repeat_penalty = 1, .top_k = cuts * 3 };
+      pare_sampler_options options = {
+         .temperature = 0.8, .top_p = 1, .repeat_penalty = 1, .top_k = cuts * 3
+      };
       uint32_t token;
       double p[WORDS], overlap = 0;
       int counts[WORDS] = { 0 }, kept = 0;
