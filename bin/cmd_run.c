@@ -81,9 +81,9 @@ static const pare_field fields[] = {
      .kind = PARE_FIELD_TEXT,
      .offset = AT(draft),
      .value_name = "MODEL",
-     .help =
-        "guess the next tokens with this smaller model of the same vocabulary. Greedy output stays the same, "
-        "sampled output keeps its distribution" },
+     .help = "guess the next tokens of one prompt with this smaller model of the same vocabulary. Greedy "
+             "output stays the same, "
+             "sampled output keeps its distribution" },
    { .name = "draft-tokens",
      .kind = PARE_FIELD_INT,
      .offset = AT(speculation.tokens),
@@ -190,22 +190,6 @@ static pare_status prepare_guesses(pare_ctx *ctx, generation *g, int64_t context
 
 /* ---- the run ---- */
 
-static double share(int64_t part, int64_t all)
-{
-   return all > 0 ? (double)part / (double)all : 0;
-}
-
-static void put_guesses(pare_json_writer *json, const pare_run_options *o, const pare_generate_result *r)
-{
-   pare_json_open_object(json, "speculation");
-   pare_json_put_string(json, "kind", o->lookup ? "lookup" : "draft");
-   pare_json_put_int(json, "guessed", r->guessed);
-   pare_json_put_int(json, "accepted", r->accepted);
-   pare_json_put_number(json, "acceptance", share(r->accepted, r->guessed));
-   pare_json_put_number(json, "tokens_per_step", share(r->tokens, r->steps));
-   pare_json_close_object(json);
-}
-
 static pare_status log_speed(pare_ctx *ctx, const generation *g, const pare_generate_result *r)
 {
    pare_str line = { 0 };
@@ -213,10 +197,7 @@ static pare_status log_speed(pare_ctx *ctx, const generation *g, const pare_gene
       pare_str_printf(ctx, &line, "prompt %lld tokens, %.0f tokens/s; generated %lld, %.0f tokens/s",
                       (long long)r->prompt_tokens, (double)r->prompt_tokens / (r->prompt_seconds + 1e-9),
                       (long long)r->tokens, (double)r->tokens / (r->seconds + 1e-9));
-   if (status == PARE_OK && g->speculator)
-      status = pare_str_printf(ctx, &line, "; %lld of %lld guesses accepted (%.0f%%), %.2f tokens a step",
-                               (long long)r->accepted, (long long)r->guessed,
-                               100 * share(r->accepted, r->guessed), share(r->tokens, r->steps));
+   if (status == PARE_OK && g->speculator) status = pare_print_speculation(ctx, r, &line);
    if (status == PARE_OK) pare_log(ctx, PARE_INFO, "speed", NULL, "%s", line.data);
    pare_str_finish(ctx, &line);
    return status;
@@ -230,7 +211,7 @@ static pare_status report(pare_ctx *ctx, generation *g, const pare_generate_resu
    PARE_TRY(pare_print_now(app, "\n", 1));
    pare_put_continuation(&app->body, &g->c, r);
    pare_json_put_int(&app->body, "steps", r->steps);
-   if (g->speculator) put_guesses(&app->body, g->runner->options, r);
+   if (g->speculator) pare_put_speculation(&app->body, g->runner->options, r);
    return log_speed(ctx, g, r);
 }
 
@@ -281,9 +262,8 @@ static pare_status check_options(pare_ctx *ctx, const pare_run_options *o)
       return pare_fail(ctx, PARE_USAGE, "--prompts", "expected without --prompt and --file");
    if (o->lookup && o->draft)
       return pare_fail(ctx, PARE_USAGE, "--draft", "expected either --draft or --lookup");
-   if (o->prompts && (o->lookup || o->draft))
-      return pare_fail(ctx, PARE_USAGE, o->lookup ? "--lookup" : "--draft",
-                       "guesses for one prompt, expected without --prompts");
+   if (o->prompts && o->draft)
+      return pare_fail(ctx, PARE_USAGE, "--draft", "guesses for one prompt, expected without --prompts");
    if (o->parallel && !o->prompts) return pare_fail(ctx, PARE_USAGE, "--parallel", "expected with --prompts");
    return PARE_OK;
 }

@@ -77,6 +77,29 @@ void pare_put_continuation(pare_json_writer *json, const pare_continuation *c, c
    pare_json_put_number(json, "generate_seconds", r->seconds);
 }
 
+static double share(int64_t part, int64_t all)
+{
+   return all > 0 ? (double)part / (double)all : 0;
+}
+
+void pare_put_speculation(pare_json_writer *json, const pare_run_options *o, const pare_generate_result *r)
+{
+   pare_json_open_object(json, "speculation");
+   pare_json_put_string(json, "kind", o->lookup ? "lookup" : "draft");
+   pare_json_put_int(json, "guessed", r->guessed);
+   pare_json_put_int(json, "accepted", r->accepted);
+   pare_json_put_number(json, "acceptance", share(r->accepted, r->guessed));
+   pare_json_put_number(json, "tokens_per_step", share(r->tokens, r->steps));
+   pare_json_close_object(json);
+}
+
+pare_status pare_print_speculation(pare_ctx *ctx, const pare_generate_result *r, pare_str *out)
+{
+   return pare_str_printf(ctx, out, "; %lld of %lld guesses accepted (%.0f%%), %.2f tokens a step",
+                          (long long)r->accepted, (long long)r->guessed, 100 * share(r->accepted, r->guessed),
+                          share(r->tokens, r->steps));
+}
+
 pare_status pare_print_now(pare_app *app, const char *bytes, size_t count)
 {
    if (app->common.json || count == 0) return PARE_OK;

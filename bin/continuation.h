@@ -42,6 +42,11 @@ int64_t pare_continuation_context(const pare_runner *runner, const pare_continua
 
 /* "text", "ids", "finish", counts and seconds, into the open object. */
 void pare_put_continuation(pare_json_writer *json, const pare_continuation *c, const pare_generate_result *r);
+/* "speculation": its kind, the share of accepted guesses, tokens a step. Sums over all texts in `sum`. */
+void pare_put_speculation(pare_json_writer *json, const pare_run_options *options,
+                          const pare_generate_result *sum);
+/* Appends "; 5 of 8 guesses accepted (62%), 1.09 tokens a step". */
+pare_status pare_print_speculation(pare_ctx *ctx, const pare_generate_result *sum, pare_str *out);
 /* Bytes to stdout, at once; nothing with --json. */
 pare_status pare_print_now(pare_app *app, const char *bytes, size_t count);
 

@@ -159,31 +159,55 @@ static pare_status on_finish(pare_ctx *ctx, void *user, const pare_generate_resu
    return PARE_OK;
 }
 
-static void report(many *m, const pare_scheduler_stats *stats, double seconds)
+static pare_generate_result sum_of(const many *m)
+{
+   pare_generate_result sum = { 0 };
+   for (size_t i = 0; i < m->n; i++) {
+      const pare_generate_result *r = &m->jobs[i].result;
+      sum.prompt_tokens += r->prompt_tokens;
+      sum.tokens += r->tokens;
+      sum.reused += r->reused;
+      sum.steps += r->steps;
+      sum.guessed += r->guessed;
+      sum.accepted += r->accepted;
+   }
+   return sum;
+}
+
+static void put_results(many *m, const pare_generate_result *sum, int64_t steps, double seconds)
 {
    pare_json_writer *json = &m->runner->app->body;
-   int64_t prompt_tokens = 0, tokens = 0;
    pare_json_open_array(json, "results");
    for (size_t i = 0; i < m->n; i++) {
       pare_json_open_object(json, NULL);
       pare_json_put_int(json, "line", (int64_t)m->jobs[i].line);
       pare_put_continuation(json, &m->jobs[i].c, &m->jobs[i].result);
       pare_json_close_object(json);
-      prompt_tokens += m->jobs[i].result.prompt_tokens;
-      tokens += m->jobs[i].result.tokens;
    }
    pare_json_close_array(json);
    pare_json_put_int(json, "parallel", m->parallel);
-   pare_json_put_int(json, "steps", stats->steps);
-   pare_json_put_int(json, "prompt_tokens", prompt_tokens);
-   pare_json_put_int(json, "reused_tokens", stats->reused);
-   pare_json_put_int(json, "tokens", tokens);
+   pare_json_put_int(json, "steps", steps);
+   pare_json_put_int(json, "prompt_tokens", sum->prompt_tokens);
+   pare_json_put_int(json, "reused_tokens", sum->reused);
+   pare_json_put_int(json, "tokens", sum->tokens);
    pare_json_put_number(json, "generate_seconds", seconds);
-   pare_log(
-      m->ctx, PARE_INFO, "speed", NULL,
-      "%zu prompts, %lld at once: prompt %lld tokens, %lld of them reused; generated %lld, %.0f tokens/s",
-      m->n, (long long)m->parallel, (long long)prompt_tokens, (long long)stats->reused, (long long)tokens,
-      (double)tokens / (seconds + 1e-9));
+   if (m->runner->options->lookup) pare_put_speculation(json, m->runner->options, sum);
+}
+
+static pare_status report(many *m, int64_t steps, double seconds)
+{
+   pare_generate_result sum = sum_of(m);
+   pare_str line = { 0 };
+   put_results(m, &sum, steps, seconds);
+   pare_status status = pare_str_printf(
+      m->ctx, &line,
+      "%zu prompts, %lld at once: prompt %lld tokens, %lld reused; generated %lld, %.0f tokens/s", m->n,
+      (long long)m->parallel, (long long)sum.prompt_tokens, (long long)sum.reused, (long long)sum.tokens,
+      (double)sum.tokens / (seconds + 1e-9));
+   if (status == PARE_OK && m->runner->options->lookup) status = pare_print_speculation(m->ctx, &sum, &line);
+   if (status == PARE_OK) pare_log(m->ctx, PARE_INFO, "speed", NULL, "%s", line.data);
+   pare_str_finish(m->ctx, &line);
+   return status;
 }
 
 /* ---- the run ---- */
@@ -209,11 +233,12 @@ static pare_status add_requests(many *m, pare_scheduler *scheduler)
 
 static pare_status generate(many *m)
 {
-   pare_scheduler_options options = { 0 };
-   pare_session_options limits = { .slots = m->parallel,
-                                   .context = m->context,
-                                   .tokens = m->parallel > USUAL_TOKENS ? m->parallel : USUAL_TOKENS,
-                                   .rows = m->parallel };
+   const pare_run_options *o = m->runner->options;
+   int64_t rows = m->parallel * (o->lookup ? o->speculation.tokens + 1 : 1);
+   pare_scheduler_options options = { .lookup = o->lookup ? &o->speculation : NULL };
+   pare_session_options limits = { .slots = m->parallel, .context = m->context };
+   limits.tokens = m->parallel > USUAL_TOKENS ? m->parallel : USUAL_TOKENS;
+   limits.rows = rows < limits.tokens ? rows : limits.tokens;
    pare_session *session = NULL;
    pare_scheduler *scheduler = NULL;
    double start = pare_now();
@@ -222,10 +247,7 @@ static pare_status generate(many *m)
       status = pare_scheduler_create(m->ctx, m->runner->model, session, &options, &scheduler);
    if (status == PARE_OK) status = add_requests(m, scheduler);
    for (bool busy = true; busy && status == PARE_OK;) status = pare_scheduler_step(m->ctx, scheduler, &busy);
-   if (status == PARE_OK) {
-      pare_scheduler_stats stats = pare_scheduler_done(scheduler);
-      report(m, &stats, pare_now() - start);
-   }
+   if (status == PARE_OK) status = report(m, pare_scheduler_done(scheduler).steps, pare_now() - start);
    pare_scheduler_destroy(m->ctx, scheduler);
    pare_session_destroy(m->ctx, session);
    return status;

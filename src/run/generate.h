@@ -29,10 +29,10 @@ typedef struct pare_generate_result {
 /* Feeds prompt[n] (n >= 1) to slot 0, but for what it begins with and the slot holds already, and generates.
  * Stops at any of the model's end tokens, at max_tokens, or when the context is full.
  *
- * With a speculator, guesses go through the model in one batch with the token before them, as
- * many as the session's limits of tokens and rows leave room for. With a sampler at temperature 0, and with
- * look-up at any, the text is the one that would come without; with a draft model the sampled text is
- * another one of the same distribution. */
+ * With a speculator, guesses go through the model in one batch with the token before them, as many as the
+ * session's limits of tokens and rows leave room for. With a sampler at temperature 0, and with look-up at
+ * any, the text is the one that would come without; with a draft model the sampled text is another one of
+ * the same distribution. */
 pare_status pare_generate(pare_ctx *ctx, const pare_model *model, pare_session *session,
                           pare_sampler *sampler, const uint32_t *prompt, size_t n,
                           const pare_generate_options *options, pare_generate_result *result);

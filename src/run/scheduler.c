@@ -20,9 +20,10 @@ typedef struct lane {
    int64_t slot;
    bool busy;
    pare_sequence text;
+   pare_speculator *speculator; /* or NULL */
    pare_status (*on_finish)(pare_ctx *ctx, void *user, const pare_generate_result *result);
-   int64_t fed;           /* tokens of the text that the slot holds */
-   int64_t count, row;    /* in this step: tokens fed; row of logits or -1 */
+   int64_t fed;           /* tokens of the text, or of the last one, that the slot holds */
+   int64_t count, row;    /* in this step: tokens fed; first row of logits or -1 */
    int64_t released;      /* step after which it became free */
    double started, first; /* times of the start and of the first logits */
 } lane;
@@ -38,7 +39,7 @@ struct pare_scheduler {
    int64_t n_active;
    pare_batch batch;
    uint32_t *tokens;                  /* [limits->tokens], as the next two */
-   int32_t *positions, *slots, *rows; /* rows: [slots] */
+   int32_t *positions, *slots, *rows; /* rows: [limits->rows] */
    pare_scheduler_stats stats;
 };
 
@@ -52,10 +53,20 @@ static pare_status take_memory(pare_ctx *ctx, pare_scheduler *s)
    s->tokens = pare_alloc_array(ctx, tokens, sizeof *s->tokens);
    s->positions = pare_alloc_array(ctx, tokens, sizeof *s->positions);
    s->slots = pare_alloc_array(ctx, tokens, sizeof *s->slots);
-   s->rows = pare_alloc_array(ctx, slots, sizeof *s->rows);
+   s->rows = pare_alloc_array(ctx, (size_t)s->limits->rows, sizeof *s->rows);
    bool all = s->lanes && s->active && s->tokens && s->positions && s->slots && s->rows;
-   for (size_t i = 0; all && i < slots; i++) s->lanes[i].slot = (int64_t)i;
+   for (int64_t i = 0; all && i < s->limits->slots; i++)
+      s->lanes[i] = (lane){ .slot = i, .fed = pare_session_held(s->session, i) };
    return all ? PARE_OK : PARE_RESOURCE;
+}
+
+static pare_status make(pare_ctx *ctx, pare_scheduler *s, const pare_scheduler_options *options)
+{
+   PARE_TRY(take_memory(ctx, s));
+   for (int64_t i = 0; options->lookup && i < s->limits->slots; i++)
+      PARE_TRY(
+         pare_speculator_create_lookup(ctx, options->lookup, s->limits->context, &s->lanes[i].speculator));
+   return PARE_OK;
 }
 
 pare_status pare_scheduler_create(pare_ctx *ctx, const pare_model *model, pare_session *session,
@@ -74,9 +85,10 @@ pare_status pare_scheduler_create(pare_ctx *ctx, const pare_model *model, pare_s
    s->limits = limits;
    s->chunk = options->chunk ? options->chunk : limits->tokens;
    s->queue_end = &s->queue;
-   if (take_memory(ctx, s) != PARE_OK) {
+   pare_status status = make(ctx, s, options);
+   if (status != PARE_OK) {
       pare_scheduler_destroy(ctx, s);
-      return PARE_RESOURCE;
+      return status;
    }
    s->batch =
       (pare_batch){ .tokens = s->tokens, .positions = s->positions, .slots = s->slots, .rows = s->rows };
@@ -96,7 +108,10 @@ static void release(pare_ctx *ctx, pare_scheduler *s, lane *l)
 void pare_scheduler_destroy(pare_ctx *ctx, pare_scheduler *s)
 {
    if (!s) return;
-   for (int64_t i = 0; s->lanes && i < s->limits->slots; i++) release(ctx, s, &s->lanes[i]);
+   for (int64_t i = 0; s->lanes && i < s->limits->slots; i++) {
+      release(ctx, s, &s->lanes[i]);
+      pare_speculator_destroy(ctx, s->lanes[i].speculator);
+   }
    for (waiting *next; s->queue; s->queue = next) {
       next = s->queue->next;
       pare_free(ctx, s->queue);
@@ -145,7 +160,7 @@ static lane *free_lane(pare_scheduler *s, const uint32_t *tokens, int64_t n)
       lane *l = &s->lanes[i];
       if (l->busy) continue;
       int64_t same = prefix(s, l, tokens, n);
-      bool goes_on = same > longest && same == pare_session_held(s->session, l->slot);
+      bool goes_on = same > longest && same >= l->fed;
       if (goes_on) longest = same;
       if (goes_on || !best || (longest == 0 && l->released < best->released)) best = l;
    }
@@ -161,6 +176,8 @@ static pare_status start(pare_ctx *ctx, pare_scheduler *s, lane *l, const pare_r
    s->active[s->n_active++] = l;
    PARE_TRY(pare_sequence_start(ctx, &l->text, s->model, s->limits->context, r->prompt, r->n, &r->options));
    l->text.result.reused = l->fed;
+   l->text.speculator = l->speculator;
+   if (l->speculator) pare_speculator_start(l->speculator);
    return pare_sampler_create(ctx, &r->sampling, s->model->vocab, &l->text.sampler);
 }
 
@@ -216,22 +233,41 @@ static bool is_worth_waiting(const pare_scheduler *s, const lane *l)
    return false;
 }
 
-static void put(pare_scheduler *s, lane *l, int64_t most)
+/* Appends so many tokens from the first one on that is to be fed; the first row is that of the text's end. */
+static void put(pare_scheduler *s, lane *l, int64_t count)
 {
-   int64_t left = s->limits->tokens - s->batch.n_tokens, pending = l->text.n - l->fed;
-   l->count = pending < most ? pending : most;
-   if (l->count > left) l->count = left;
-   for (int64_t i = 0; i < l->count; i++) {
+   for (int64_t i = 0; i < count; i++) {
       int64_t at = s->batch.n_tokens++;
       s->tokens[at] = l->text.tokens[l->fed + i];
       s->positions[at] = (int32_t)(l->fed + i);
       s->slots[at] = (int32_t)l->slot;
+      if (l->fed + i < l->text.n - 1) continue;
+      if (l->row < 0) l->row = s->batch.n_rows;
+      s->rows[s->batch.n_rows++] = (int32_t)at;
    }
-   if (l->count < pending) return;
-   l->row = s->batch.n_rows++;
-   s->rows[l->row] = (int32_t)s->batch.n_tokens - 1;
+   l->count = count;
 }
 
+static int64_t least_of(int64_t a, int64_t b)
+{
+   return a < b ? a : b;
+}
+
+static pare_status put_last(pare_ctx *ctx, pare_scheduler *s, lane *l, int64_t others)
+{
+   int64_t tokens = s->limits->tokens - s->batch.n_tokens, rows = s->limits->rows - s->batch.n_rows;
+   PARE_TRY(pare_sequence_guess(ctx, &l->text, least_of(tokens, rows) - others - 1));
+   put(s, l, 1 + l->text.guessed);
+   return PARE_OK;
+}
+
+static void put_chunk(pare_scheduler *s, lane *l)
+{
+   int64_t pending = l->text.n - l->fed, room = s->limits->tokens - s->batch.n_tokens;
+   put(s, l, least_of(least_of(pending, s->chunk), room));
+}
+
+/* Every sequence has the room of one token and one row, whatever is guessed before it. */
 static pare_status pack(pare_ctx *ctx, pare_scheduler *s)
 {
    s->batch.n_tokens = s->batch.n_rows = 0;
@@ -240,26 +276,28 @@ static pare_status pack(pare_ctx *ctx, pare_scheduler *s)
       l->count = 0;
       l->row = -1;
       if (in_prompt(l)) PARE_TRY(share(ctx, s, l));
-      if (!in_prompt(l)) put(s, l, 1);
+   }
+   for (int64_t i = 0, others = s->n_active - 1; i < s->n_active; i++) {
+      if (in_prompt(s->active[i])) continue;
+      PARE_TRY(put_last(ctx, s, s->active[i], others));
+      others--;
    }
    for (int64_t i = 0; i < s->n_active; i++) {
       lane *l = s->active[i];
-      if (in_prompt(l) && !is_worth_waiting(s, l)) put(s, l, s->chunk);
+      if (in_prompt(l) && !is_worth_waiting(s, l)) put_chunk(s, l);
    }
    return PARE_OK;
 }
 
+/* The slot then holds the text but for its last token: refused guesses lie behind it and are written over. */
 static pare_status judge(pare_ctx *ctx, pare_scheduler *s, lane *l, const float *logits, bool *more)
 {
    pare_sequence *text = &l->text;
-   uint32_t token;
-   *more = text->options.max_tokens > 0;
    if (text->result.steps == 0) l->first = pare_now();
-   if (!*more) return PARE_OK;
-   text->result.steps++;
-   PARE_TRY(pare_sampler_next(ctx, text->sampler, logits + l->row * s->model->vocab, text->tokens,
-                              (size_t)text->n, &token));
-   return pare_sequence_take(ctx, text, token, more);
+   *more = text->options.max_tokens > 0;
+   if (*more) PARE_TRY(pare_sequence_judge(ctx, text, logits + l->row * s->model->vocab, more));
+   l->fed = text->n - 1;
+   return PARE_OK;
 }
 
 static pare_status retire(pare_ctx *ctx, pare_scheduler *s, lane *l)
@@ -269,6 +307,8 @@ static pare_status retire(pare_ctx *ctx, pare_scheduler *s, lane *l)
    result.prompt_seconds = l->first - l->started;
    result.seconds = pare_now() - l->first;
    s->stats.reused += result.reused;
+   s->stats.guessed += result.guessed;
+   s->stats.accepted += result.accepted;
    release(ctx, s, l);
    return l->on_finish ? l->on_finish(ctx, user, &result) : PARE_OK;
 }
@@ -279,9 +319,9 @@ static pare_status hand_out(pare_ctx *ctx, pare_scheduler *s, const float *logit
    for (int64_t i = 0; i < n; i++) {
       lane *l = s->active[i];
       bool more = true;
-      l->fed += l->count;
       s->stats.tokens += l->count;
       if (l->row >= 0) PARE_TRY(judge(ctx, s, l, logits, &more));
+      else l->fed += l->count;
       if (more) s->active[left++] = l;
       else PARE_TRY(retire(ctx, s, l));
    }

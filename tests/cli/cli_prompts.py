@@ -63,12 +63,23 @@ def case_prompts_share(t):
     equal(doc['reused_tokens'], sum(reused))
 
 
+def case_prompts_lookup(t):
+    path = write(t.path('p.txt'), '\n'.join([REPEATS, *PROMPTS]))
+    for options in (('--ignore-end', '-n', '60'), (*SAMPLED, '-n', '60')):
+        run = ('run', fables(), '--prompts', path, '--parallel', '3', '--json', *options)
+        plain, guessed = t(*run).exits(0).document(), t(*run, '--lookup', '--ngram', '3').exits(0).document()
+        equal([r['ids'] for r in guessed['results']], [r['ids'] for r in plain['results']], options)
+        figures = guessed['speculation']
+        check(0 <= figures['accepted'] <= figures['guessed'] and 'speculation' not in plain, figures)
+        if options[0] == '--ignore-end':
+            check(figures['accepted'] > 0 and guessed['steps'] < plain['steps'], guessed['steps'], figures)
+
+
 def case_prompts_refused(t):
     path = write(t.path('p.txt'), 'Once\n')
     run = ('run', fables(), '--prompts')
     t(*run, path, '-p', 'x').fails(2, '--prompts')
     t(*run, path, '-f', path).fails(2, '--prompts')
-    t(*run, path, '--lookup').fails(2, '--lookup', '--prompts')
     t(*run, path, '--draft', fables()).fails(2, '--draft', '--prompts')
     t('run', fables(), '-p', 'x', '--parallel', '2').fails(2, '--parallel', '--prompts')
     t(*run, path, '--parallel', '5000').fails(2, '--parallel')

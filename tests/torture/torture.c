@@ -217,7 +217,8 @@ static pare_status schedule_three(pare_ctx *ctx, pare_scheduler *scheduler)
 static pare_status schedule(pare_ctx *ctx, const setting *s)
 {
    const pare_session_options limits = { .slots = 2, .context = 16 };
-   const pare_scheduler_options options = { .chunk = 2 };
+   const pare_speculate_options guesses = { .tokens = 2, .ngram = 2 };
+   const pare_scheduler_options options = { .chunk = 2, .lookup = &guesses };
    pare_model *model = NULL;
    pare_session *session = NULL;
    pare_scheduler *scheduler = NULL;

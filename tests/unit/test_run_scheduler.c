@@ -119,16 +119,19 @@ static void check_jobs(const rig *r)
       ck_assert_int_eq(memcmp(j->tokens, j->expected, (size_t)j->n * sizeof *j->tokens), 0);
       ck_assert_int_eq(j->result.finish, j->alone.finish);
       ck_assert_int_eq(j->result.tokens, j->alone.tokens);
-      ck_assert_int_eq(j->result.steps, j->alone.steps);
+      ck_assert_int_eq(j->result.steps + j->result.accepted, j->alone.steps);
       ck_assert_int_eq(j->result.prompt_tokens, (int64_t)j->n_prompt);
       ck_assert(j->result.prompt_seconds >= 0 && j->result.seconds >= 0);
    }
 }
 
-static pare_scheduler *schedule(rig *r, int64_t slots, int64_t tokens, int64_t chunk, pare_session **session)
+static const pare_speculate_options guesses = { .tokens = 6, .ngram = 2 };
+
+static pare_scheduler *schedule(rig *r, int64_t slots, int64_t tokens, int64_t chunk, bool lookup,
+                                pare_session **session)
 {
    pare_session_options limits = { .slots = slots, .tokens = tokens };
-   pare_scheduler_options options = { .chunk = chunk };
+   pare_scheduler_options options = { .chunk = chunk, .lookup = lookup ? &guesses : NULL };
    pare_scheduler *s;
    assert_ok(&r->ctx, pare_session_create(&r->ctx, r->model, &limits, session));
    assert_ok(&r->ctx, pare_scheduler_create(&r->ctx, r->model, *session, &options, &s));
@@ -142,10 +145,11 @@ static void run_out(rig *r, pare_scheduler *s)
 }
 
 /* All come in order of the list, some at once and some while others run. */
-static void run_all(rig *r, int64_t slots, int64_t tokens, int64_t chunk, uint64_t seed)
+static pare_scheduler_stats run_all(rig *r, int64_t slots, int64_t tokens, int64_t chunk, bool lookup,
+                                    uint64_t seed)
 {
    pare_session *session;
-   pare_scheduler *s = schedule(r, slots, tokens, chunk, &session);
+   pare_scheduler *s = schedule(r, slots, tokens, chunk, lookup, &session);
    pare_rng rng;
    bool busy;
    pare_rng_seed(&rng, seed);
@@ -157,8 +161,10 @@ static void run_all(rig *r, int64_t slots, int64_t tokens, int64_t chunk, uint64
    }
    run_out(r, s);
    check_jobs(r);
+   pare_scheduler_stats stats = pare_scheduler_done(s);
    pare_scheduler_destroy(&r->ctx, s);
    pare_session_destroy(&r->ctx, session);
+   return stats;
 }
 
 START_TEST(each_is_as_if_alone)
@@ -169,10 +175,30 @@ START_TEST(each_is_as_if_alone)
       rig_start(&r, gpt2);
       for (int i = 0; i < 16; i++) {
          int64_t slots = i % 4 + 1, room = rooms[i % 3];
-         run_all(&r, slots, room, chunks[i / 4], (uint64_t)i);
+         run_all(&r, slots, room, chunks[i / 4], false, (uint64_t)i);
       }
       rig_end(&r);
    }
+}
+END_TEST
+
+/* Guesses fill batches of any size, come true or not, and change no text. */
+START_TEST(looks_up_for_each)
+{
+   static const int64_t rooms[] = { 0, 40, 7, 4 };
+   int64_t accepted = 0, refused = 0;
+   for (int gpt2 = 0; gpt2 < 2; gpt2++) {
+      rig r;
+      rig_start(&r, gpt2);
+      for (int i = 0; i < 16; i++) {
+         pare_scheduler_stats stats = run_all(&r, i % 4 + 1, rooms[i / 4], i % 3 * 5, true, (uint64_t)i);
+         accepted += stats.accepted;
+         refused += stats.guessed - stats.accepted;
+      }
+      rig_end(&r);
+   }
+   ck_assert_int_gt(accepted, 100);
+   ck_assert_int_gt(refused, 100);
 }
 END_TEST
 
@@ -181,7 +207,7 @@ START_TEST(threads_change_nothing)
    rig r;
    rig_start(&r, false);
    r.ctx.threads = 3;
-   run_all(&r, 3, 30, 8, 4);
+   run_all(&r, 3, 30, 8, true, 4);
    rig_end(&r);
 }
 END_TEST
@@ -192,7 +218,7 @@ START_TEST(shared_prefixes_are_computed_once)
    rig r;
    pare_session *session;
    rig_start(&r, false);
-   pare_scheduler *s = schedule(&r, 6, 100, 0, &session);
+   pare_scheduler *s = schedule(&r, 6, 100, 0, false, &session);
    int64_t prompts = 0, made = 0;
    reset(&r);
    for (int i = 0; i < 6; i++) {
@@ -231,7 +257,7 @@ START_TEST(conversations_keep_their_slot)
    rig r;
    pare_session *session;
    rig_start(&r, false);
-   pare_scheduler *s = schedule(&r, 2, 0, 0, &session);
+   pare_scheduler *s = schedule(&r, 2, 0, 0, false, &session);
    job *first = &r.jobs[0], *other = &r.jobs[2], *turn = &r.jobs[4];
    first->n_prompt = first->request.n = 20;
    first->request.options = (pare_generate_options){ .max_tokens = 10, true, take, first };
@@ -262,7 +288,7 @@ START_TEST(requests_come_from_callbacks)
    rig r;
    pare_session *session;
    rig_start(&r, true);
-   pare_scheduler *s = schedule(&r, 2, 0, 0, &session);
+   pare_scheduler *s = schedule(&r, 2, 0, 0, false, &session);
    reset(&r);
    for (int i = 0; i + 1 < REQUESTS; i++) {
       r.jobs[i].then_add = s;
@@ -297,10 +323,13 @@ START_TEST(refuses)
    assert_fails(&r.ctx, pare_scheduler_create(&r.ctx, r.model, session, &options, &s), PARE_USAGE,
                 "3 tokens and 3 rows for 4 sequences");
    pare_session_destroy(&r.ctx, session);
-   s = schedule(&r, 2, 0, 0, &session);
+   s = schedule(&r, 2, 0, 0, false, &session);
    options.chunk = -1;
    assert_fails(&r.ctx, pare_scheduler_create(&r.ctx, r.model, session, &options, &none), PARE_USAGE,
                 "-1, expected at least 0");
+   options = (pare_scheduler_options){ .lookup = &(pare_speculate_options){ .tokens = 0, .ngram = 2 } };
+   assert_fails(&r.ctx, pare_scheduler_create(&r.ctx, r.model, session, &options, &none), PARE_USAGE,
+                "drafts of 0 tokens");
    pare_request bad = r.jobs[0].request;
    bad.n = 0;
    assert_fails(&r.ctx, pare_scheduler_add(&r.ctx, s, &bad), PARE_INPUT, "0 tokens, expected 1 to 100");
@@ -333,7 +362,8 @@ static pare_status run_three(rig *r, pare_session *session)
 {
    pare_scheduler *s;
    bool busy = true;
-   PARE_TRY(pare_scheduler_create(&r->ctx, r->model, session, &(pare_scheduler_options){ 0 }, &s));
+   PARE_TRY(
+      pare_scheduler_create(&r->ctx, r->model, session, &(pare_scheduler_options){ .lookup = &guesses }, &s));
    pare_status status = PARE_OK;
    for (int i = 0; i < 3 && status == PARE_OK; i++)
       status = pare_scheduler_add(&r->ctx, s, &r->jobs[i].request);
@@ -366,5 +396,6 @@ START_TEST(survives_lack_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("scheduler", each_is_as_if_alone, threads_change_nothing, shared_prefixes_are_computed_once,
-          conversations_keep_their_slot, requests_come_from_callbacks, refuses, survives_lack_of_memory)
+UNIT_MAIN("scheduler", each_is_as_if_alone, looks_up_for_each, threads_change_nothing,
+          shared_prefixes_are_computed_once, conversations_keep_their_slot, requests_come_from_callbacks,
+          refuses, survives_lack_of_memory)
