@@ -3,7 +3,7 @@
 
 #include "run/lookup.h"
 
-enum { FIRST_LENGTH = 4 };
+enum { FIRST_LENGTH = 4, LEAST_LENGTH = 2 };
 
 struct pare_speculator {
    pare_speculate_options options;
@@ -144,6 +144,8 @@ void pare_speculator_judged(pare_speculator *s, int64_t guessed, int64_t accepte
 {
    if (guessed == 0) return;
    s->misses = accepted > 0 ? 0 : s->misses + 1;
-   s->length = accepted == guessed ? 2 * s->length : accepted + 1;
+   if (accepted == guessed) s->length *= 2;
+   else s->length = s->length / 2 > accepted ? s->length / 2 : accepted + 1;
+   if (s->length < LEAST_LENGTH) s->length = LEAST_LENGTH;
    if (s->length > s->options.tokens) s->length = s->options.tokens;
 }

@@ -334,9 +334,9 @@ START_TEST(sampled_text_has_the_targets_distribution)
    pare_sampler_options cut = {
       .temperature = 1.5, .top_k = 5, .top_p = 0.95, .min_p = 0.02, .repeat_penalty = 1.5, .repeat_window = 3
    };
-   check_triples(0, plain, 3000);
-   check_triples(1, plain, 6000);
-   check_triples(1, cut, 6000);
+   check_triples(0, plain, 2000);
+   check_triples(1, plain, 3000);
+   check_triples(1, cut, 3000);
 }
 END_TEST
 
