@@ -4,8 +4,9 @@
  *    pare_generate(ctx, model, session, sampler, speculator, prompt, n, &generate_options, &result);
  *
  * Guesses come from the text itself (look-up) or from a smaller model of the same vocabulary (a draft). The
- * length of a draft follows its luck: it doubles when all of it came true, and otherwise halves, but to no less
- * than one more than what did, nor than 2. Look-up also asks for longer matches after drafts of which nothing came true. */
+ * length of a draft follows its luck: it doubles when all of it came true, and otherwise halves, but to no
+ * less than one more than what did, nor than 2. Look-up also asks for longer matches after drafts of which
+ * nothing came true. */
 #ifndef PARE_RUN_SPECULATE_H
 #define PARE_RUN_SPECULATE_H
 
