@@ -4,9 +4,7 @@
  * act i8: each row of x is first replaced by what int8 activations can say of it: rotated by Walsh-Hadamard
  * blocks of the weight's rotation, scaled by its absmax to [-127, 127], rounded to nearest even; and back. As
  * the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
- * rounding in f32. The rules of the codes are those of kernels/round.h, written a second time on purpose: a
- * judge shares no code with the judged. */
-#include <math.h>
+ * rounding in f32. */
 #include <string.h>
 
 #include "ops/op_rules.h"
@@ -39,35 +37,6 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    return PARE_OK;
 }
 
-static void rotate(float *x, int64_t n, int64_t block)
-{
-   float factor = block ? (float)(1 / sqrt((double)block)) : 1;
-   for (int64_t start = 0; block && start < n; start += block) {
-      float *b = x + start;
-      for (int64_t step = 1; step < block; step *= 2) {
-         for (int64_t i = 0; i < block; i++) {
-            if (i & step) continue;
-            float low = b[i], high = b[i + step];
-            b[i] = low + high;
-            b[i + step] = low - high;
-         }
-      }
-      for (int64_t i = 0; i < block; i++) b[i] *= factor;
-   }
-}
-
-static void round_row(float *x, int64_t n)
-{
-   float most = 0;
-   for (int64_t i = 0; i < n; i++) {
-      if (!isfinite(x[i])) most = NAN; /* no comparison changes it again: the whole row becomes NaN */
-      else if (fabsf(x[i]) > most) most = fabsf(x[i]);
-   }
-   float scale = most / 127, inverse = 127 / most;
-   if (most < 0x1p-120f) scale = inverse = 0;
-   for (int64_t i = 0; i < n; i++) x[i] = scale * fmaxf(-127, fminf(127, rintf(x[i] * inverse)));
-}
-
 static float dot(const float *a, const float *b, int64_t n)
 {
    double sum = 0;
@@ -87,9 +56,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    for (int64_t t = 0; t < rows; t++) {
       memcpy(x, pare_op_f32(call->input[0]) + t * k, (size_t)k * sizeof *x);
       if (attrs->act == PARE_ACT_I8) {
-         rotate(x, k, rotation);
-         round_row(x, k);
-         rotate(x, k, rotation);
+         pare_op_round_i8(x, k, rotation);
       }
       for (int64_t c = 0; c < n; c++) out[t * n + c] = dot(x, w + c * k, k) + (bias ? bias[c] : 0);
    }

@@ -30,6 +30,10 @@ pare_status pare_op_infer_pair(pare_ctx *ctx, const pare_node *node, pare_type *
 /* Cost of an op without products. */
 double pare_op_no_macs(const pare_node *node, int64_t past);
 
+/* Replaces x[n] by what int8 codes with one scale say of it: rotated by Walsh-Hadamard blocks (of 0: not at all),
+ * scaled by its absmax to [-127, 127], rounded to nearest even; and back. */
+void pare_op_round_i8(float *x, int64_t n, int64_t rotation);
+
 static inline const float *pare_op_f32(const pare_tensor *tensor) { return tensor->data; }
 static inline const int32_t *pare_op_i32(const pare_tensor *tensor) { return tensor->data; }
 int64_t pare_tensor_count(const pare_tensor *tensor); /* elements */

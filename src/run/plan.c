@@ -124,7 +124,6 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    plan->arena = arena;
    plan->limits = *limits;
    plan->token_ids = INT32_MAX;
-   pare_plan_need_scratch(plan, PARE_ATTN_BLOCK * sizeof(float));
    pare_status status = make_plan(ctx, plan, graph, kernels);
    if (status != PARE_OK) {
       pare_plan_destroy(ctx, plan);
