@@ -19,11 +19,12 @@ static const pare_dtype types[] = { PARE_I8, PARE_F16, PARE_F32 };
 
 enum { MOST_HEAD = 1024 }; /* of an i8 cache */
 
-static const pare_field fields[] = {
-   { .name = "type", .kind = PARE_FIELD_ENUM, .offset = offsetof(options, type), .choices = type_names,
-     .help = "type of the cached keys and values" },
-   PARE_FIELDS_END
-};
+static const pare_field fields[] = { { .name = "type",
+                                       .kind = PARE_FIELD_ENUM,
+                                       .offset = offsetof(options, type),
+                                       .choices = type_names,
+                                       .help = "type of the cached keys and values" },
+                                     PARE_FIELDS_END };
 
 static bool is_cache(const pare_value *value)
 {
@@ -65,7 +66,10 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
    return pare_check_stop(ctx);
 }
 
-const pare_pass pare_pass_quant_kv = {
-   .name = "quant_kv", .help = "store the attention cache in a smaller type", .fields = fields,
-   .options_size = sizeof(options), .lossy = true, .plan = plan, .run = run_pass
-};
+const pare_pass pare_pass_quant_kv = { .name = "quant_kv",
+                                       .help = "store the attention cache in a smaller type",
+                                       .fields = fields,
+                                       .options_size = sizeof(options),
+                                       .lossy = true,
+                                       .plan = plan,
+                                       .run = run_pass };

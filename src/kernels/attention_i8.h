@@ -31,9 +31,9 @@ static inline kv_block kv_block_of(const pare_kv_i8 *kv, int64_t position)
 
 /* A row between two blocks. */
 typedef struct attention_state {
-   float max, sum;   /* of the scores so far */
-   float keep;       /* what the output so far is multiplied by */
-   float step;       /* scale of the block's codes */
+   float max, sum; /* of the scores so far */
+   float keep;     /* what the output so far is multiplied by */
+   float step;     /* scale of the block's codes */
 } attention_state;
 
 #endif

@@ -18,14 +18,14 @@
 
 /* Where a call keeps its things, in its scratch memory. */
 typedef struct attention_work {
-   int64_t q_stride, dims;   /* bytes of a row of q; head_dim rounded up to 16 */
-   int8_t *q;                /* [PARE_ATTN_ROWS][q_stride], zeros after head_dim */
-   float *q_scale;           /* [PARE_ATTN_ROWS], times the softmax's scale */
-   int32_t *q_sum;           /* [PARE_ATTN_ROWS] */
-   attention_state *state;   /* [PARE_ATTN_ROWS] */
-   float *out;               /* [PARE_ATTN_ROWS][dims] */
-   uint8_t *codes;           /* [TILE_ROWS][64] */
-   int32_t *raw;             /* [TILE_ROWS][larger of 64 and dims] */
+   int64_t q_stride, dims; /* bytes of a row of q; head_dim rounded up to 16 */
+   int8_t *q;              /* [PARE_ATTN_ROWS][q_stride], zeros after head_dim */
+   float *q_scale;         /* [PARE_ATTN_ROWS], times the softmax's scale */
+   int32_t *q_sum;         /* [PARE_ATTN_ROWS] */
+   attention_state *state; /* [PARE_ATTN_ROWS] */
+   float *out;             /* [PARE_ATTN_ROWS][dims] */
+   uint8_t *codes;         /* [TILE_ROWS][64] */
+   int32_t *raw;           /* [TILE_ROWS][larger of 64 and dims] */
 } attention_work;
 
 static attention_work lay_out(const pare_kv_i8 *kv, void *scratch)
@@ -48,8 +48,8 @@ static attention_work lay_out(const pare_kv_i8 *kv, void *scratch)
    return w;
 }
 
-static void start_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                       float scale, const attention_work *w)
+static void start_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
+                       int64_t n, float scale, const attention_work *w)
 {
    float *tmp = (float *)(void *)w->raw;
    for (int64_t r = 0; r < n; r++) {
@@ -73,26 +73,27 @@ static void block_of_tile(const pare_kv_i8 *kv, const pare_attention_row *rows, 
 {
    kv_block block = kv_block_of(kv, start);
    multiply_keys(w->q + first * w->q_stride, w->q_stride, count, block.keys, kv->head_dim / 4,
-            PARE_ATTN_BLOCK / PARE_BLOCK, w->raw, PARE_ATTN_BLOCK);
+                 PARE_ATTN_BLOCK / PARE_BLOCK, w->raw, PARE_ATTN_BLOCK);
    for (int64_t r = 0; r < count; r++) {
       const pare_attention_row *row = &rows[first + r];
       uint8_t *codes = w->codes + r * PARE_ATTN_BLOCK;
       int64_t lo = row->from > start ? row->from - start : 0, hi = row->to - start;
       if (hi > PARE_ATTN_BLOCK) hi = PARE_ATTN_BLOCK;
       if (meets(row, start))
-         weigh(w->raw + r * PARE_ATTN_BLOCK, OFFSET * w->q_sum[first + r], w->q_scale[first + r], &block, lo, hi,
-               &w->state[first + r], codes);
+         weigh(w->raw + r * PARE_ATTN_BLOCK, OFFSET * w->q_sum[first + r], w->q_scale[first + r], &block, lo,
+               hi, &w->state[first + r], codes);
       else memset(codes, 0, PARE_ATTN_BLOCK);
    }
-   multiply_values(w->codes, PARE_ATTN_BLOCK, count, block.values, PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK, w->raw, w->dims);
+   multiply_values(w->codes, PARE_ATTN_BLOCK, count, block.values, PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK,
+                   w->raw, w->dims);
    for (int64_t r = 0; r < count; r++) {
       if (meets(&rows[first + r], start))
          add_values(w->raw + r * w->dims, &w->state[first + r], w->dims, w->out + (first + r) * w->dims);
    }
 }
 
-static void end_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                     const attention_work *w)
+static void end_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
+                     int64_t n, const attention_work *w)
 {
    for (int64_t r = 0; r < n; r++) {
       const float *out = w->out + r * w->dims;

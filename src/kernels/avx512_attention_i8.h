@@ -40,8 +40,8 @@ PARE_INLINE void round_weights(const __m512 *w, pare_rounding rounding, uint8_t 
    }
 }
 
-static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo, int64_t hi,
-                  attention_state *state, uint8_t *codes)
+static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
+                  int64_t hi, attention_state *state, uint8_t *codes)
 {
    __m512 s[KEY_GROUPS], e[KEY_GROUPS], largest = _mm512_set1_ps(state->max);
    __m512i weight = _mm512_setzero_si512();

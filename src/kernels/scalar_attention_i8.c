@@ -47,8 +47,8 @@ static float exponentials(float *p, int64_t lo, int64_t hi, float max)
    return lanes[0];
 }
 
-static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo, int64_t hi,
-                  attention_state *state, uint8_t *codes)
+static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
+                  int64_t hi, attention_state *state, uint8_t *codes)
 {
    float p[PARE_ATTN_BLOCK], max = state->max;
    uint32_t largest = 0;
@@ -79,8 +79,8 @@ static void add_values(const int32_t *raw, const attention_state *state, int64_t
 
 #include "kernels/attention_i8_body.h"
 
-static void kv_store_i8(const pare_kernels *self, const float *k, const float *v, const pare_kv_i8 *kv, int64_t pos,
-                        float *tmp)
+static void kv_store_i8(const pare_kernels *self, const float *k, const float *v, const pare_kv_i8 *kv,
+                        int64_t pos, float *tmp)
 {
    int64_t size = kv->head_dim, at = pos % PARE_ATTN_BLOCK;
    kv_block block = kv_block_of(kv, pos);

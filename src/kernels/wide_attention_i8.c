@@ -5,7 +5,8 @@
 #define OFFSET PARE_LINE_OFFSET
 
 /* A row by a block. */
-PARE_INLINE void multiply_block(const uint8_t *codes, const uint8_t *lines, int64_t kq, int32_t *out, const int values)
+PARE_INLINE void multiply_block(const uint8_t *codes, const uint8_t *lines, int64_t kq, int32_t *out,
+                                const int values)
 {
    line_sums sums = line_sums_zero();
    for (int64_t i = 0; i < kq; i++) line_sums_add(&sums, lines + 64 * i, codes + 4 * i, values);
@@ -53,8 +54,8 @@ static void keep_only(float *p, int64_t lo, int64_t hi, float other)
    for (int64_t j = hi; j < PARE_ATTN_BLOCK; j++) p[j] = other;
 }
 
-static float scores(const int32_t *raw, int32_t offset, float factor, const float *scales, int64_t lo, int64_t hi,
-                    float max, float *p)
+static float scores(const int32_t *raw, int32_t offset, float factor, const float *scales, int64_t lo,
+                    int64_t hi, float max, float *p)
 {
    v8 largest = v8_set(max);
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 8)
@@ -78,8 +79,8 @@ static void round_weights(const float *p, pare_rounding rounding, uint8_t *codes
    if (rounding.zero) memset(codes, 0, PARE_ATTN_BLOCK);
 }
 
-static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo, int64_t hi,
-                  attention_state *state, uint8_t *codes)
+static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
+                  int64_t hi, attention_state *state, uint8_t *codes)
 {
    float p[PARE_ATTN_BLOCK];
    float max = scores(raw, offset, factor, block->key_scales, lo, hi, state->max, p);

@@ -20,15 +20,37 @@
 enum { Q, K, V, POSITIONS, SEQUENCES, KV };
 
 static const pare_field fields[] = {
-   { .name = "heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, heads), .min = 1,
-     .max = 65536, .initial = 1, .help = "heads of the queries" },
-   { .name = "kv_heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, kv_heads), .min = 1,
-     .max = 65536, .initial = 1, .help = "heads of the keys and values" },
-   { .name = "head_dim", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, head_dim), .min = 1,
-     .max = 65536, .initial = 64, .help = "elements of a head" },
-   { .name = "scale", .kind = PARE_FIELD_FLOAT, .offset = offsetof(pare_attention_attrs, scale), .min = -1e6,
-     .max = 1e6, .initial = 1, .help = "factor of the dot products" },
-   { .name = "window", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, window),
+   { .name = "heads",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, heads),
+     .min = 1,
+     .max = 65536,
+     .initial = 1,
+     .help = "heads of the queries" },
+   { .name = "kv_heads",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, kv_heads),
+     .min = 1,
+     .max = 65536,
+     .initial = 1,
+     .help = "heads of the keys and values" },
+   { .name = "head_dim",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, head_dim),
+     .min = 1,
+     .max = 65536,
+     .initial = 64,
+     .help = "elements of a head" },
+   { .name = "scale",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = offsetof(pare_attention_attrs, scale),
+     .min = -1e6,
+     .max = 1e6,
+     .initial = 1,
+     .help = "factor of the dot products" },
+   { .name = "window",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, window),
      .max = 1 << 30,
      .help = "only the last so many positions are attended, the own one included; 0 for all" },
    PARE_FIELDS_END
@@ -49,8 +71,8 @@ static pare_status want_cache(pare_ctx *ctx, const pare_node *node)
 {
    const pare_attention_attrs *attrs = node->attrs;
    const pare_value *kv = node->input[KV];
-   pare_type expected = pare_type_make(kv->type.dtype, 4, PARE_DIM_SLOTS, attrs->kv_heads, PARE_DIM_PAST,
-                                       2 * attrs->head_dim);
+   pare_type expected =
+      pare_type_make(kv->type.dtype, 4, PARE_DIM_SLOTS, attrs->kv_heads, PARE_DIM_PAST, 2 * attrs->head_dim);
    bool stored = kv->type.dtype == PARE_F32 || kv->type.dtype == PARE_F16 || kv->type.dtype == PARE_I8;
    if (kv->kind == PARE_VALUE_STATE && stored && pare_type_equal(&kv->type, &expected)) return PARE_OK;
    return pare_op_refuse(ctx, node, "input %d is not a state f32, f16 or i8 [slots, %lld, past, %lld]", KV,
@@ -163,8 +185,8 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
       int64_t first = attrs->window && last >= attrs->window ? last - attrs->window + 1 : 0;
       memcpy(q, pare_op_f32(call->input[Q]) + row * size, (size_t)size * sizeof *q);
       if (call->node->input[KV]->type.dtype == PARE_I8) pare_op_round_i8(q, size, pare_rotation_for(size));
-      attend(attrs, q, cache_row(kv, slots[t], head / group, first),
-             last - first + 1, weights, (float *)call->output->data + row * size);
+      attend(attrs, q, cache_row(kv, slots[t], head / group, first), last - first + 1, weights,
+             (float *)call->output->data + row * size);
    }
    pare_free(ctx, weights);
    pare_free(ctx, q);
@@ -179,7 +201,11 @@ static double macs(const pare_node *node, int64_t past)
    return 2.0 * (double)(attrs->heads * attrs->head_dim) * (double)seen;
 }
 
-const pare_op_info pare_op_attention = {
-   .name = "attention", .help = "causal attention through a cache of keys and values", .fields = fields,
-   .attrs_size = sizeof(pare_attention_attrs), .n_inputs = 6, .infer = infer, .eval = eval, .macs = macs
-};
+const pare_op_info pare_op_attention = { .name = "attention",
+                                         .help = "causal attention through a cache of keys and values",
+                                         .fields = fields,
+                                         .attrs_size = sizeof(pare_attention_attrs),
+                                         .n_inputs = 6,
+                                         .infer = infer,
+                                         .eval = eval,
+                                         .macs = macs };

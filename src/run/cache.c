@@ -9,9 +9,11 @@ static pare_status check_state(pare_ctx *ctx, const pare_value *state)
    if (fits && (type->dtype == PARE_F32 || type->dtype == PARE_F16)) return PARE_OK;
    if (fits && type->dtype == PARE_I8 && type->dim[3] % 8 == 0 && type->dim[3] / 2 <= PARE_KV_MAX_DIM)
       return PARE_OK;
-   return pare_fail(ctx, PARE_UNSUPPORTED, state->name,
-                    "a key/value cache must be f32, f16 or i8 [slots, heads, past, 2 * head size], for i8 with "
-                    "head sizes that are multiples of 4 up to %d", PARE_KV_MAX_DIM);
+   return pare_fail(
+      ctx, PARE_UNSUPPORTED, state->name,
+      "a key/value cache must be f32, f16 or i8 [slots, heads, past, 2 * head size], for i8 with "
+      "head sizes that are multiples of 4 up to %d",
+      PARE_KV_MAX_DIM);
 }
 
 static int64_t block_positions(const pare_cache *cache)

@@ -35,9 +35,9 @@ void pare_step_kv_store(const pare_run *run, const pare_step *step, int64_t from
 /* ---- items: tokens by groups of query heads ---- */
 
 typedef struct attention_cut {
-   int64_t heads;    /* query heads of a group, all with one key/value head */
-   int64_t groups;   /* of heads */
-   int64_t tokens;   /* of an item */
+   int64_t heads;  /* query heads of a group, all with one key/value head */
+   int64_t groups; /* of heads */
+   int64_t tokens; /* of an item */
 } attention_cut;
 
 /* A group is all heads of a key/value head, unless more workers than that want work; tokens fill the rows of a
@@ -47,7 +47,8 @@ static attention_cut cut_of(const pare_run *run, const pare_step *step)
    int64_t heads = step->attention.heads / step->attention.cache->kv_heads, tokens = run->batch->n_tokens;
    int64_t wanted = ITEMS_PER_WORKER * (int64_t)run->workers, most = PARE_ATTN_ROWS;
    attention_cut cut = { .heads = heads < most ? heads : most };
-   while (cut.heads > 1 && (heads % cut.heads || step->attention.heads / cut.heads * tokens < wanted)) cut.heads--;
+   while (cut.heads > 1 && (heads % cut.heads || step->attention.heads / cut.heads * tokens < wanted))
+      cut.heads--;
    cut.groups = step->attention.heads / cut.heads;
    cut.tokens = tokens * cut.groups / wanted;
    if (cut.tokens > most / cut.heads) cut.tokens = most / cut.heads;
@@ -72,11 +73,12 @@ static pare_attention_row row_of(const pare_run *run, const pare_step *step, int
                                 .to = to };
 }
 
-static void attend_floats(const pare_run *run, const pare_step *step, const pare_attention_row *row, int64_t slot,
-                          int64_t kv_head, float *tmp)
+static void attend_floats(const pare_run *run, const pare_step *step, const pare_attention_row *row,
+                          int64_t slot, int64_t kv_head, float *tmp)
 {
    const pare_cache *cache = step->attention.cache;
-   const void *keys = pare_cache_keys(cache, slot, kv_head), *values = pare_cache_values(cache, slot, kv_head);
+   const void *keys = pare_cache_keys(cache, slot, kv_head),
+              *values = pare_cache_values(cache, slot, kv_head);
    int64_t size = cache->head_dim;
    float scale = step->attention.scale;
    if (cache->dtype == PARE_F32)
@@ -85,8 +87,8 @@ static void attend_floats(const pare_run *run, const pare_step *step, const pare
 }
 
 /* Rows of one slot and key/value head. */
-static void attend(const pare_run *run, const pare_step *step, const pare_attention_row *rows, int64_t n, int64_t slot,
-                   int64_t kv_head, void *scratch)
+static void attend(const pare_run *run, const pare_step *step, const pare_attention_row *rows, int64_t n,
+                   int64_t slot, int64_t kv_head, void *scratch)
 {
    const pare_cache *cache = step->attention.cache;
    if (cache->dtype == PARE_I8) {

@@ -17,7 +17,7 @@ static unit_heap heap;
    "input %rows : i32[rows]\n"                                                      \
    "state %kv : f16[slots, 1, past, 8]\n"                                           \
    "state %kv2 : f16[slots, 2, past, 8]\n"                                          \
-   "state %bad : i8[slots, 1, past, 8]\n"                                           \
+   "state %bad : i32[slots, 1, past, 8]\n"                                           \
    "weight \"w\" [3, 8] f32\n"                                                      \
    "weight \"i\" [3, 8] i8\n"                                                       \
    "weight \"v3\" [3] f32\n"                                                        \
