@@ -176,6 +176,28 @@ def case_bench_refusals(t):
     t('bench', tiny('llama'), '-b', '513').fails(2, '-b', '[1, 512]')
 
 
+def case_inspect_plan(t):
+    run = ('inspect', t.compress(fables(), 'x.pare'), '--plan', '--tokens', '32', '--context', '64', '--sequences',
+           '3', '--threads', '2')
+    plan = t(*run, '--json').exits(0).document()['plan']
+    equal([plan[key] for key in ('tokens', 'context', 'sequences', 'threads')], [32, 64, 3, 2])
+    memory = plan['memory']
+    parts = ('activation', 'scratch', 'cache', 'table', 'vector', 'schedule')
+    equal(memory['total_bytes'], sum(memory[f'{part}_bytes'] for part in parts))
+    regions, ends = plan['regions'], [r['offset'] + r['bytes'] for r in plan['regions']]
+    equal(max(ends), memory['activation_bytes'])
+    equal(sum(r['bytes'] for r in regions), memory['unshared_activation_bytes'])
+    check(memory['activation_bytes'] < memory['unshared_activation_bytes'] / 3, memory)
+    check(plan['proof']['pairs_apart'] > 0 and plan['proof']['pairs_in_place'] > 0, plan['proof'])
+    written = [n for stage in plan['stages'] for step in stage['steps'] for n in step['writes']]
+    equal(sorted(written), list(range(len(regions))))
+    kernels = {step['kernel'] for stage in plan['stages'] for step in stage['steps']}
+    check({'linear_i8', 'quant_row', 'attention'} <= kernels, kernels)
+    text = t(*run).exits(0).out.decode()
+    check('planned peak' in text and str(memory['total_bytes']) in text and 'stage 0, row by row' in text, text)
+    t(*run[:3], '--context', '100000').fails(2, 'context')
+
+
 def case_inspect(t):
     doc = t('inspect', fables(), '--json').exits(0).document()
     shapes = doc['tensors']
