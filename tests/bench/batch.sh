@@ -17,4 +17,4 @@ need_model "$shape"
    done
    ! has_peer llama || llama_job "llama.cpp Q8_0" "$(gguf "$shape" Q8_0)" -p 0 -n 32 -b "$sequences"
 } | interleave --save "$work/batch.json"
-"$python" "$here/ratios.py" "$work/batch.json" "x 8" ""
+python3 "$here/ratios.py" "$work/batch.json" "x 8" ""

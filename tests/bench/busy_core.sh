@@ -28,7 +28,7 @@ both() { # NAME JOB-LINE...
    ! has_peer llama || llama_job "llama.cpp Q8_0" "$(gguf "$shape" Q8_0)" -p 0 -n 32
    ! has_peer ik || ik_job "ik_llama.cpp Q8_0" "$(gguf "$shape" Q8_0)" -p 0 -n 32
 } | both | interleave --save "$work/busy.json"
-"$python" - "$work/busy.json" << 'PYTHON'
+python3 - "$work/busy.json" << 'PYTHON'
 import json
 import os
 import statistics

@@ -17,4 +17,4 @@ done
    for type in "${types[@]}"; do pare_job "pare $type" "$(artifact "$shape" "$type")" -p 0 -n 64; done
    job machine "$bandwidth" 1024
 } | interleave --save "$work/decode.json"
-"$python" "$here/shares.py" "$work/decode.json" "${shapes[@]}"
+python3 "$here/shares.py" "$work/decode.json" "${shapes[@]}"

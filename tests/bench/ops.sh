@@ -23,5 +23,5 @@ done
    done
    job machine "$peak"
 } | interleave --save "$work/ops.json"
-"$python" "$here/shares.py" "$work/ops.json" "${shapes[@]}"
+python3 "$here/shares.py" "$work/ops.json" "${shapes[@]}"
 "$(dirname "$(dirname "$pare")")/tests/kernels/checkkernels" --bench | grep -E 'linear|groups|int8' || true

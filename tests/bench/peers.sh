@@ -25,6 +25,7 @@ THREADS=${THREADS:-$( (echo 1; nproc) | sort -un | paste -sd,)}
 source "$(dirname "$0")/models.sh"
 use_pare "${PARE:-}"
 find_peers
+echo "SKIP ONNX Runtime: making its model of a Hugging Face directory takes torch and an exporter" >&2
 read -ra types <<< "${TYPES:-i8 i4}"
 read -ra peer_types <<< "${PEER_TYPES:-Q8_0 Q4_0 Q4_K_M}"
 read -ra tiers <<< "${TIERS:-native}"
@@ -67,4 +68,4 @@ jobs_of_all() {
    done
 }
 jobs_of_all | interleave --save "$work/speed.json" > /dev/null
-"$python" "$here/peer_table.py" "$work"
+python3 "$here/peer_table.py" "$work"
