@@ -3,6 +3,7 @@
  * Each test has a session of its own, made for its lengths. What fills the context before it is run once: a
  * sequence may go back, so every sample starts at the same position again. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,10 +14,16 @@
 #include "formats/format.h"
 #include "run/session.h"
 
-enum { MOST_REPEATS = 1000, MOST_SEQS = 512, LARGEST_BATCH = 512 };
+enum {
+   MOST_REPEATS = 1000,
+   MOST_TOKENS = 1000000,
+   MOST_SEQS = 512,
+   MOST_THREADS = 1024,
+   LARGEST_BATCH = 512
+};
 
 typedef struct bench_options {
-   pare_ints n_prompt, n_gen, pg, n_depth, n_seqs, threads;
+   pare_list n_prompt, n_gen, pg, n_depth, n_seqs, threads; /* of whole numbers */
    int64_t repeats;
    int format;
 } bench_options;
@@ -25,47 +32,44 @@ static const char *const formats[] = { "table", "json", "csv", "md", NULL };
 
 static const pare_field fields[] = {
    { .name = "n-prompt",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, n_prompt),
-     .max = 1e6,
      .initial_text = "512",
      .letter = 'p',
+     .value_name = "N,...",
      .help = "tokens of the prompt tests; 0 leaves them out" },
    { .name = "n-gen",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, n_gen),
-     .max = 1e6,
      .initial_text = "128",
      .letter = 'n',
+     .value_name = "N,...",
      .help = "tokens of the generation tests; 0 leaves them out" },
    { .name = "pg",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, pg),
-     .min = 1,
-     .max = 1e6,
      .value_name = "P,N",
      .help = "a prompt of P tokens and N generated ones as one test" },
    { .name = "n-depth",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, n_depth),
-     .max = 1e6,
      .initial_text = "0",
      .letter = 'd',
+     .value_name = "N,...",
      .help = "tokens in the context before a test starts" },
    { .name = "sequences",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, n_seqs),
-     .min = 1,
-     .max = MOST_SEQS,
      .initial_text = "1",
      .letter = 'b',
-     .help = "sequences that generate side by side; prompt tests have one" },
+     .value_name = "N,...",
+     .help = "sequences that generate side by side, at most 512; prompt tests have one" },
    { .name = "threads",
-     .kind = PARE_FIELD_INTS,
+     .kind = PARE_FIELD_LIST,
      .offset = offsetof(bench_options, threads),
-     .max = 1024,
      .initial_text = "0",
      .letter = 't',
+     .value_name = "N,...",
      .help = "worker threads; 0 takes every processor this process may use" },
    { .name = "repeats",
      .kind = PARE_FIELD_INT,
@@ -86,9 +90,15 @@ static const pare_field fields[] = {
    PARE_FIELDS_END
 };
 
+typedef struct numbers {
+   int64_t *items;
+   size_t count;
+} numbers;
+
 typedef struct bench {
    pare_app *app;
    const bench_options *options;
+   numbers n_prompt, n_gen, pg, n_depth, n_seqs, threads;
    pare_model *model;
    pare_bench_test *tests;
    size_t n_tests, capacity;
@@ -97,6 +107,43 @@ typedef struct bench {
 } bench;
 
 /* ---- the list of tests ---- */
+
+static pare_status read_numbers(pare_ctx *ctx, pare_arena *arena, const pare_list *texts, const char *option,
+                                int64_t min, int64_t max, numbers *out)
+{
+   out->items = pare_arena_array(ctx, arena, texts->count + 1, sizeof *out->items);
+   if (!out->items) return PARE_RESOURCE;
+   for (size_t i = 0; i < texts->count; i++) {
+      const char *text = texts->items[i];
+      double x = pare_number_parse(text, strlen(text));
+      if (!(x >= (double)min && x <= (double)max && x == trunc(x)))
+         return pare_fail(ctx, PARE_USAGE, option, "\"%.40s\", expected whole numbers in [%lld, %lld]", text,
+                          (long long)min, (long long)max);
+      out->items[out->count++] = (int64_t)x;
+   }
+   return PARE_OK;
+}
+
+static pare_status read_lists(pare_ctx *ctx, bench *b)
+{
+   const bench_options *o = b->options;
+   const struct {
+      const pare_list *texts;
+      const char *option;
+      int64_t min, max;
+      numbers *out;
+   } lists[] = { { &o->n_prompt, "--n-prompt", 0, MOST_TOKENS, &b->n_prompt },
+                 { &o->n_gen, "--n-gen", 0, MOST_TOKENS, &b->n_gen },
+                 { &o->pg, "--pg", 1, MOST_TOKENS, &b->pg },
+                 { &o->n_depth, "--n-depth", 0, MOST_TOKENS, &b->n_depth },
+                 { &o->n_seqs, "--sequences", 1, MOST_SEQS, &b->n_seqs },
+                 { &o->threads, "--threads", 0, MOST_THREADS, &b->threads } };
+   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+      PARE_TRY(read_numbers(ctx, b->app->arena, lists[i].texts, lists[i].option, lists[i].min, lists[i].max,
+                            lists[i].out));
+   if (b->pg.count % 2 == 0) return PARE_OK;
+   return pare_fail(ctx, PARE_USAGE, "--pg", "%zu numbers, expected pairs: prompt,generated", b->pg.count);
+}
 
 /* Tests longer than the model's context are cut to it: the defaults are meant for every model. */
 static int64_t cut(bench *b, const char *option, int64_t room, int64_t length)
@@ -125,26 +172,25 @@ static pare_status add_test(bench *b, int64_t n_prompt, int64_t n_gen, int64_t n
 
 static pare_status add_generation(bench *b, int64_t n_prompt, int64_t n_gen, int64_t n_depth)
 {
-   for (size_t i = 0; i < b->options->n_seqs.count; i++)
-      PARE_TRY(add_test(b, n_prompt, n_gen, n_depth, b->options->n_seqs.items[i]));
+   for (size_t i = 0; i < b->n_seqs.count; i++)
+      PARE_TRY(add_test(b, n_prompt, n_gen, n_depth, b->n_seqs.items[i]));
    return PARE_OK;
 }
 
 static pare_status add_at_depth(bench *b, int64_t depth)
 {
-   const bench_options *o = b->options;
    int64_t room = b->model->context - depth;
    if (room <= 0)
       return pare_fail(b->app->ctx, PARE_USAGE, "--n-depth",
                        "%lld leaves no room in the model's context of %lld", (long long)depth,
                        (long long)b->model->context);
-   for (size_t i = 0; i < o->n_prompt.count; i++)
-      PARE_TRY(add_test(b, cut(b, "--n-prompt", room, o->n_prompt.items[i]), 0, depth, 1));
-   for (size_t i = 0; i < o->n_gen.count; i++)
-      PARE_TRY(add_generation(b, 0, cut(b, "--n-gen", room, o->n_gen.items[i]), depth));
-   for (size_t i = 0; i + 1 < o->pg.count; i += 2) {
-      int64_t prompt = cut(b, "--pg", room, o->pg.items[i]);
-      PARE_TRY(add_generation(b, prompt, cut(b, "--pg", room - prompt, o->pg.items[i + 1]), depth));
+   for (size_t i = 0; i < b->n_prompt.count; i++)
+      PARE_TRY(add_test(b, cut(b, "--n-prompt", room, b->n_prompt.items[i]), 0, depth, 1));
+   for (size_t i = 0; i < b->n_gen.count; i++)
+      PARE_TRY(add_generation(b, 0, cut(b, "--n-gen", room, b->n_gen.items[i]), depth));
+   for (size_t i = 0; i + 1 < b->pg.count; i += 2) {
+      int64_t prompt = cut(b, "--pg", room, b->pg.items[i]);
+      PARE_TRY(add_generation(b, prompt, cut(b, "--pg", room - prompt, b->pg.items[i + 1]), depth));
    }
    return PARE_OK;
 }
@@ -153,7 +199,7 @@ static pare_status add_at_depth(bench *b, int64_t depth)
 static pare_status repeat_for_threads(bench *b)
 {
    pare_ctx *ctx = b->app->ctx;
-   const pare_ints *threads = &b->options->threads;
+   const numbers *threads = &b->threads;
    size_t each = b->n_tests, all = each * threads->count;
    PARE_TRY(pare_grow(ctx, (void **)&b->tests, &b->capacity, all, sizeof *b->tests));
    for (size_t i = 0; i < all; i++) {
@@ -169,11 +215,8 @@ static pare_status repeat_for_threads(bench *b)
 
 static pare_status list_tests(pare_ctx *ctx, bench *b)
 {
-   if (b->options->pg.count % 2)
-      return pare_fail(ctx, PARE_USAGE, "--pg", "%zu numbers, expected pairs: prompt,generated",
-                       b->options->pg.count);
-   for (size_t i = 0; i < b->options->n_depth.count; i++)
-      PARE_TRY(add_at_depth(b, b->options->n_depth.items[i]));
+   PARE_TRY(read_lists(ctx, b));
+   for (size_t i = 0; i < b->n_depth.count; i++) PARE_TRY(add_at_depth(b, b->n_depth.items[i]));
    if (b->n_tests == 0)
       return pare_fail(ctx, PARE_USAGE, "--n-gen", "nothing to measure: all tests have 0 tokens");
    return repeat_for_threads(b);

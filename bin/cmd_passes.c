@@ -4,21 +4,20 @@
 #include "bin/command.h"
 #include "pipeline/pass.h"
 
-static const char *const kinds[] = { "bool", "int", "float", "enum", "text", "list", "ints" };
+static const char *const kinds[] = { "bool", "int", "float", "enum", "text", "list" };
 
 static void put_field(pare_json_writer *json, const pare_field *field)
 {
    pare_json_open_object(json, NULL);
    pare_json_put_string(json, "name", field->name);
    pare_json_put_string(json, "kind", kinds[field->kind]);
-   bool number = field->kind == PARE_FIELD_INT || field->kind == PARE_FIELD_FLOAT;
-   if (number || field->kind == PARE_FIELD_INTS) {
+   if (field->kind == PARE_FIELD_INT || field->kind == PARE_FIELD_FLOAT) {
       pare_json_put_number(json, "min", field->min);
       pare_json_put_number(json, "max", field->max);
+      pare_json_put_number(json, "default", field->initial);
    }
-   if (number) pare_json_put_number(json, "default", field->initial);
    if (field->kind == PARE_FIELD_BOOL) pare_json_put_bool(json, "default", field->initial != 0);
-   if (field->kind == PARE_FIELD_TEXT || field->kind == PARE_FIELD_LIST || field->kind == PARE_FIELD_INTS)
+   if (field->kind == PARE_FIELD_TEXT || field->kind == PARE_FIELD_LIST)
       pare_json_put_string(json, "default", field->initial_text);
    if (field->kind == PARE_FIELD_ENUM) {
       pare_json_put_string(json, "default", field->choices[(int)field->initial]);

@@ -27,77 +27,6 @@ const pare_field *pare_fields_find(const pare_field *fields, const char *name)
    return NULL;
 }
 
-/* ---- lists of numbers ---- */
-
-static bool set_int(const pare_field *field, double value, int64_t *to)
-{
-   if (!(fabs(value) <= PARE_JSON_EXACT) || value != trunc(value)) return false;
-   if (value < field->min || value > field->max) return false;
-   *to = (int64_t)value;
-   return true;
-}
-
-/* *good: the number fits the field; it is left out otherwise. */
-static pare_status append_int(pare_ctx *ctx, const pare_field *field, double value, pare_arena *arena,
-                              pare_ints *list, bool *good)
-{
-   int64_t number;
-   *good = set_int(field, value, &number);
-   if (!*good) return PARE_OK;
-   int64_t *items = pare_arena_array(ctx, arena, list->count + 1, sizeof *items);
-   if (!items) return PARE_RESOURCE;
-   if (list->count) memcpy(items, list->items, list->count * sizeof *items);
-   items[list->count] = number;
-   *list = (pare_ints){ items, list->count + 1, true };
-   return PARE_OK;
-}
-
-/* Numbers between commas are appended; the first call drops the default. */
-static pare_status ints_from_text(pare_ctx *ctx, const pare_field *field, const char *text, pare_arena *arena,
-                                  pare_ints *to, bool *good)
-{
-   pare_ints list = to->given ? *to : (pare_ints){ 0 };
-   for (const char *item = text, *comma = text; comma; item = comma + 1) {
-      comma = strchr(item, ',');
-      double value = pare_number_parse(item, comma ? (size_t)(comma - item) : strlen(item));
-      PARE_TRY(append_int(ctx, field, value, arena, &list, good));
-      if (!*good) return PARE_OK;
-   }
-   *to = list;
-   return PARE_OK;
-}
-
-/* An array of numbers, or one number alone. */
-static pare_status ints_from_json(pare_ctx *ctx, const pare_field *field, const pare_json *v,
-                                  pare_arena *arena, pare_ints *to, bool *good)
-{
-   pare_ints list = { .given = true };
-   bool many = pare_json_is_array(v);
-   *good = true;
-   for (const pare_json *item = many ? pare_json_first(v) : v; item && *good;
-        item = many ? pare_json_next(item) : NULL)
-      PARE_TRY(append_int(ctx, field, pare_json_number(item, (double)NAN), arena, &list, good));
-   if (*good) *to = list;
-   return PARE_OK;
-}
-
-static pare_status init_ints(pare_ctx *ctx, const pare_field *field, pare_arena *arena, pare_ints *list)
-{
-   bool good;
-   *list = (pare_ints){ 0 };
-   if (!field->initial_text) return PARE_OK;
-   PARE_TRY(ints_from_text(ctx, field, field->initial_text, arena, list, &good));
-   list->given = false;
-   return PARE_OK;
-}
-
-static void put_ints(const pare_ints *list, const char *name, pare_json_writer *writer)
-{
-   pare_json_open_array(writer, name);
-   for (size_t i = 0; i < list->count; i++) pare_json_put_int(writer, NULL, list->items[i]);
-   pare_json_close_array(writer);
-}
-
 /* ---- defaults ---- */
 
 /* The default item is the table's own text, so that it can be told from one that was set. */
@@ -126,7 +55,6 @@ static pare_status init_field(pare_ctx *ctx, const pare_field *field, pare_arena
    case PARE_FIELD_ENUM: *(int *)to = (int)field->initial; break;
    case PARE_FIELD_TEXT: *(const char **)to = field->initial_text; break;
    case PARE_FIELD_LIST: return init_list(ctx, field, arena, to);
-   case PARE_FIELD_INTS: return init_ints(ctx, field, arena, to);
    }
    return PARE_OK;
 }
@@ -147,6 +75,14 @@ static pare_status misfit(pare_ctx *ctx, const pare_field *field, const char *fo
    if (status == PARE_OK) status = pare_fail(ctx, bad, where, "%s, expected %s", found, expected.data);
    pare_str_finish(ctx, &expected);
    return status;
+}
+
+static bool set_int(const pare_field *field, double value, int64_t *to)
+{
+   if (!(fabs(value) <= PARE_JSON_EXACT) || value != trunc(value)) return false;
+   if (value < field->min || value > field->max) return false;
+   *to = (int64_t)value;
+   return true;
 }
 
 static bool set_float(const pare_field *field, double value, double *to)
@@ -227,7 +163,6 @@ static pare_status value_from_json(pare_ctx *ctx, const pare_field *field, const
       if (good) *(const char **)to = NULL;
       break;
    case PARE_FIELD_LIST: return list_from_json(ctx, field, v, where, arena, to, bad);
-   case PARE_FIELD_INTS: PARE_TRY(ints_from_json(ctx, field, v, arena, to, &good)); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
@@ -343,7 +278,6 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
    case PARE_FIELD_LIST:
       if (*text) return list_from_text(ctx, field, text, arena, to);
       break;
-   case PARE_FIELD_INTS: PARE_TRY(ints_from_text(ctx, field, text, arena, to, &good)); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
@@ -365,17 +299,6 @@ static bool same_list(const pare_list *a, const pare_list *b)
    return a->count == b->count;
 }
 
-static bool same_ints(const pare_ints *a, const char *text)
-{
-   size_t i = 0;
-   for (const char *item = text, *comma = text; item && comma; item = comma + 1, i++) {
-      comma = strchr(item, ',');
-      double value = pare_number_parse(item, comma ? (size_t)(comma - item) : strlen(item));
-      if (i >= a->count || (double)a->items[i] != value) return false;
-   }
-   return i == a->count;
-}
-
 static bool is_initial(const pare_field *field, const void *value)
 {
    switch (field->kind) {
@@ -384,7 +307,6 @@ static bool is_initial(const pare_field *field, const void *value)
    case PARE_FIELD_FLOAT: return memcmp(value, &field->initial, sizeof field->initial) == 0;
    case PARE_FIELD_ENUM: return *(const int *)value == (int)field->initial;
    case PARE_FIELD_TEXT: return same_text(*(const char *const *)value, field->initial_text);
-   case PARE_FIELD_INTS: return same_ints(value, field->initial_text);
    case PARE_FIELD_LIST: break;
    }
    const pare_list initial = { (const char **)(uintptr_t)&field->initial_text, field->initial_text != NULL };
@@ -408,7 +330,6 @@ static void put_field(const pare_field *field, const void *value, pare_json_writ
    case PARE_FIELD_ENUM: pare_json_put_string(writer, name, field->choices[*(const int *)value]); break;
    case PARE_FIELD_TEXT: pare_json_put_string(writer, name, *(const char *const *)value); break;
    case PARE_FIELD_LIST: put_list(value, name, writer); break;
-   case PARE_FIELD_INTS: put_ints(value, name, writer); break;
    }
 }
 

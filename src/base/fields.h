@@ -14,8 +14,7 @@ typedef enum pare_field_kind {
    PARE_FIELD_FLOAT,  /* double, in [min, max], finite */
    PARE_FIELD_ENUM,   /* int: index into choices */
    PARE_FIELD_TEXT,   /* const char *, NULL when not given */
-   PARE_FIELD_LIST,   /* pare_list of texts; on the command line the option may be repeated */
-   PARE_FIELD_INTS    /* pare_ints, each in [min, max]; on the command line the option may be repeated */
+   PARE_FIELD_LIST    /* pare_list of texts; on the command line the option may be repeated */
 } pare_field_kind;
 
 typedef struct pare_list {
@@ -23,21 +22,15 @@ typedef struct pare_list {
    size_t count;
 } pare_list;
 
-typedef struct pare_ints {
-   const int64_t *items;
-   size_t count;
-   bool given; /* false while it holds the default */
-} pare_ints;
-
 typedef struct pare_field {
    const char *name;
    pare_field_kind kind;
    size_t offset;              /* in the options struct */
-   double min, max;            /* INT, FLOAT, INTS */
+   double min, max;            /* INT, FLOAT */
    double initial;             /* default of BOOL, INT, FLOAT, ENUM */
    const char *const *choices; /* ENUM: NULL-terminated */
    const char *help;           /* one or two sentences, lower case, no full stop */
-   const char *initial_text;   /* default of TEXT, LIST (one item) and INTS ("1,2"); may be NULL */
+   const char *initial_text;   /* default of TEXT, and of LIST (one item); may be NULL */
    char letter;                /* command line: short form, or 0 */
    const char *value_name;     /* command line: what the value is called in help ("FILE"), or NULL */
 } pare_field;

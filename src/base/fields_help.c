@@ -38,7 +38,6 @@ pare_status pare_field_expects(pare_ctx *ctx, const pare_field *field, pare_str 
    case PARE_FIELD_FLOAT: return range(ctx, field, "a number", 1e300, out);
    case PARE_FIELD_TEXT: return pare_str_puts(ctx, out, "a text");
    case PARE_FIELD_LIST: return pare_str_puts(ctx, out, "a list of texts");
-   case PARE_FIELD_INTS: return range(ctx, field, "whole numbers", PARE_JSON_EXACT, out);
    case PARE_FIELD_ENUM: break;
    }
    PARE_TRY(pare_str_puts(ctx, out, "one of "));
@@ -65,7 +64,6 @@ static pare_status put_value_name(pare_ctx *ctx, const pare_field *field, bool c
    case PARE_FIELD_FLOAT: return pare_str_puts(ctx, out, "X");
    case PARE_FIELD_TEXT: return pare_str_puts(ctx, out, "TEXT");
    case PARE_FIELD_LIST: return pare_str_puts(ctx, out, command_line ? "TEXT,..." : "[TEXT, ...]");
-   case PARE_FIELD_INTS: return pare_str_puts(ctx, out, command_line ? "N,..." : "[N, ...]");
    case PARE_FIELD_ENUM: break;
    }
    return choices_length(field) <= LONGEST_CHOICES ? put_choices(ctx, field, "|", out)
@@ -93,7 +91,6 @@ static pare_status put_default(pare_ctx *ctx, const pare_field *field, pare_str 
    case PARE_FIELD_INT:
    case PARE_FIELD_FLOAT: return pare_str_printf(ctx, out, "default %s", number);
    case PARE_FIELD_ENUM: return pare_str_printf(ctx, out, "default %s", field->choices[(int)field->initial]);
-   case PARE_FIELD_INTS: return pare_str_printf(ctx, out, "default %s", field->initial_text);
    case PARE_FIELD_TEXT:
    case PARE_FIELD_LIST: break;
    }
@@ -104,13 +101,11 @@ static pare_status put_default(pare_ctx *ctx, const pare_field *field, pare_str 
 static pare_status put_text(pare_ctx *ctx, const pare_field *field, const char *prefix, pare_str *out)
 {
    pare_field_kind kind = field->kind;
-   bool list = kind == PARE_FIELD_LIST || kind == PARE_FIELD_INTS;
-   bool number = kind == PARE_FIELD_INT || kind == PARE_FIELD_FLOAT;
-   bool bounded = number || kind == PARE_FIELD_ENUM || kind == PARE_FIELD_INTS;
+   bool bounded = kind == PARE_FIELD_INT || kind == PARE_FIELD_FLOAT || kind == PARE_FIELD_ENUM;
    bool flag = field->kind == PARE_FIELD_BOOL && prefix[0] && field->initial == 0;
-   bool has_default = field->initial_text || number || kind == PARE_FIELD_ENUM || (kind == PARE_FIELD_BOOL && !flag);
+   bool has_default = !flag && ((bounded || field->kind == PARE_FIELD_BOOL) || field->initial_text);
    PARE_TRY(pare_str_puts(ctx, out, field->help ? field->help : ""));
-   if (list && prefix[0]) PARE_TRY(pare_str_puts(ctx, out, "; may be repeated"));
+   if (field->kind == PARE_FIELD_LIST && prefix[0]) PARE_TRY(pare_str_puts(ctx, out, "; may be repeated"));
    if (!bounded && !has_default) return PARE_OK;
    PARE_TRY(pare_str_puts(ctx, out, " ("));
    if (bounded) PARE_TRY(pare_field_expects(ctx, field, out));

@@ -66,8 +66,7 @@ static bool attr_fits(const pare_field *field, const void *attrs)
       return value >= 0 && value < count;
    }
    case PARE_FIELD_TEXT:
-   case PARE_FIELD_LIST:
-   case PARE_FIELD_INTS: break;
+   case PARE_FIELD_LIST: break;
    }
    return false; /* attributes are plain values: they are copied byte by byte */
 }

@@ -172,8 +172,10 @@ def case_bench_refusals(t):
     t('bench', tiny('llama'), '-p', '0', '-n', '0,0').fails(2, '--n-gen', 'nothing to measure')
     t('bench', tiny('llama'), '--pg', '1,2,3').fails(2, '--pg', 'pairs')
     t('bench', tiny('llama'), '-d', '100000').fails(2, '--n-depth')
-    t('bench', tiny('llama'), '-t', '1,').fails(2, '-t')
-    t('bench', tiny('llama'), '-b', '513').fails(2, '-b', '[1, 512]')
+    t('bench', tiny('llama'), '-t', '1,x').fails(2, '--threads', 'x')
+    t('bench', tiny('llama'), '-t', '').fails(2, '-t')
+    t('bench', tiny('llama'), '-p', '1.5').fails(2, '--n-prompt', '1.5')
+    t('bench', tiny('llama'), '-b', '513').fails(2, '--sequences', '[1, 512]')
 
 
 def case_inspect_plan(t):

@@ -13,7 +13,6 @@ typedef struct options {
    int type;
    const char *output;
    pare_list targets, gates;
-   pare_ints sizes, more;
 } options;
 
 static const char *const types[] = { "i8", "i4", "f32", NULL };
@@ -34,10 +33,6 @@ static const pare_field table[] = {
    { .name = "targets", .kind = PARE_FIELD_LIST, .offset = offsetof(options, targets),
      .initial_text = "layers.*", .help = "patterns of names to work on" },
    { .name = "gates", .kind = PARE_FIELD_LIST, .offset = offsetof(options, gates), .help = "conditions" },
-   { .name = "sizes", .kind = PARE_FIELD_INTS, .offset = offsetof(options, sizes), .min = 1, .max = 9,
-     .initial_text = "1,2", .help = "sizes to try" },
-   { .name = "more", .kind = PARE_FIELD_INTS, .offset = offsetof(options, more), .max = 1e15,
-     .help = "more of them" },
    PARE_FIELDS_END
 };
 
@@ -83,7 +78,6 @@ START_TEST(defaults)
    ck_assert_uint_eq(o.targets.count, 1);
    ck_assert_str_eq(o.targets.items[0], "layers.*");
    ck_assert_uint_eq(o.gates.count, 0);
-   ck_assert(o.sizes.count == 2 && o.sizes.items[0] == 1 && o.sizes.items[1] == 2 && o.more.count == 0);
    end();
 }
 END_TEST
@@ -102,10 +96,6 @@ START_TEST(from_json)
    ck_assert_str_eq(o.gates.items[0], "one");
    assert_ok(&ctx, decode("{\"output\": null, \"targets\": []}"));
    ck_assert(!o.output && o.targets.count == 0);
-   assert_ok(&ctx, decode("{\"sizes\": [9, 1, 9], \"more\": 0}"));
-   ck_assert(o.sizes.count == 3 && o.sizes.items[2] == 9 && o.more.count == 1 && o.more.items[0] == 0);
-   assert_ok(&ctx, decode("{\"sizes\": []}"));
-   ck_assert_uint_eq(o.sizes.count, 0);
    assert_ok(&ctx, pare_fields_from_json(&ctx, table, NULL, "x", NULL, arena, &o, PARE_USAGE));
    end();
 }
@@ -125,8 +115,7 @@ START_TEST(json_errors_name_the_path)
    assert_refused("{\"sparsty\": 1}", "passes[2].sparsty", "unknown key, did you mean \"sparsity\"?");
    assert_refused("{\"pss\": 1}", "passes[2].pss", "unknown key, did you mean \"pass\"?");
    assert_refused("{\"zzz\": 1}", "passes[2].zzz",
-                  "unknown key, expected one of rotate, block, sparsity, type, output, targets, gates, sizes, "
-                  "more, pass");
+                  "unknown key, expected one of rotate, block, sparsity, type, output, targets, gates, pass");
    assert_refused("{\"sparsity\": 1.5}", "passes[2].sparsity", "1.5, expected a number in [0, 0.99]");
    assert_refused("{\"block\": 2.5}", "passes[2].block", "2.5, expected a whole number in [1, 64]");
    assert_refused("{\"block\": \"4\"}", "passes[2].block", "\"4\", expected a whole number in [1, 64]");
@@ -136,8 +125,6 @@ START_TEST(json_errors_name_the_path)
    assert_refused("{\"output\": []}", "passes[2].output", "an array, expected a text");
    assert_refused("{\"targets\": [\"a\", 3]}", "passes[2].targets[1]", "3, expected a text");
    assert_refused("{\"targets\": {}}", "passes[2].targets", "an object, expected a list of texts");
-   assert_refused("{\"sizes\": [1, 10]}", "passes[2].sizes", "an array, expected whole numbers in [1, 9]");
-   assert_refused("{\"more\": true}", "passes[2].more", "true, expected whole numbers in [0, 1000000000000000]");
    assert_refused("{\"block\": 3, \"block\": 4}", "passes[2].block", "the key occurs twice");
    assert_refused("[]", "passes[2]", "an array, expected an object");
    end();
@@ -167,13 +154,6 @@ START_TEST(from_text)
       assert_fails(&ctx, set("sparsity", bad[i]), PARE_USAGE, "expected a number");
       assert_fails(&ctx, set("block", bad[i]), PARE_USAGE, "expected a whole number");
    }
-   assert_ok(&ctx, set("sizes", "3,4"));
-   assert_ok(&ctx, set("sizes", "5"));
-   ck_assert(o.sizes.count == 3 && o.sizes.items[0] == 3 && o.sizes.items[2] == 5);
-   static const char *const bad_sizes[] = { "", "1,", ",1", "1,,2", "1,10", "0", "a", "1.5" };
-   for (size_t i = 0; i < sizeof bad_sizes / sizeof *bad_sizes; i++)
-      assert_fails(&ctx, set("sizes", bad_sizes[i]), PARE_USAGE, "expected whole numbers in [1, 9]");
-   ck_assert_uint_eq(o.sizes.count, 3);
    assert_fails(&ctx, set("rotate", "maybe"), PARE_USAGE, "expected true or false");
    assert_fails(&ctx, set("type", "i"), PARE_USAGE, "expected one of i8, i4, f32");
    end();
@@ -198,7 +178,7 @@ START_TEST(round_trip)
    pare_str_clear(&out);
    encode(false, &out);
    ck_assert_str_eq(out.data, "{\"rotate\":true,\"block\":4,\"sparsity\":0.5,\"type\":\"i8\",\"output\":null,"
-                              "\"targets\":[\"layers.*\"],\"gates\":[],\"sizes\":[1,2],\"more\":[]}");
+                              "\"targets\":[\"layers.*\"],\"gates\":[]}");
    assert_ok(&ctx, decode(out.data));
    encode(false, &again);
    ck_assert_str_eq(again.data, out.data);
@@ -207,10 +187,6 @@ START_TEST(round_trip)
    pare_str_clear(&out);
    encode(true, &out);
    ck_assert_str_eq(out.data, "{\"block\":5,\"gates\":[\"g\"]}");
-   assert_ok(&ctx, set("sizes", "2"));
-   pare_str_clear(&out);
-   encode(true, &out);
-   ck_assert_str_eq(out.data, "{\"block\":5,\"gates\":[\"g\"],\"sizes\":[1,2,2]}");
    pare_str_finish(&ctx, &out);
    pare_str_finish(&ctx, &again);
    end();
@@ -231,9 +207,7 @@ START_TEST(help_layout)
       "      --type i8|i4|f32      encoding of the linear layers (one of i8, i4, f32; default i8)\n"
       "  -o, --output FILE         where to write\n"
       "      --targets TEXT,...    patterns of names to work on; may be repeated (default \"layers.*\")\n"
-      "      --gates TEXT,...      conditions; may be repeated\n"
-      "      --sizes N,...         sizes to try; may be repeated (whole numbers in [1, 9]; default 1,2)\n"
-      "      --more N,...          more of them; may be repeated (whole numbers in [0, 1000000000000000])\n");
+      "      --gates TEXT,...      conditions; may be repeated\n");
    pare_str_clear(&out);
    assert_ok(&ctx, pare_fields_help(&ctx, table, "", &out));
    ck_assert_ptr_nonnull(strstr(out.data, "  rotate true|false         rotate the"));
@@ -267,7 +241,6 @@ START_TEST(no_memory)
       arena = pare_arena_create(&ctx);
       pare_status status = arena ? pare_fields_init(&ctx, table, arena, &o) : PARE_RESOURCE;
       if (status == PARE_OK) status = set("targets", "a,b,c");
-      if (status == PARE_OK) status = set("sizes", "1,2,3");
       if (status == PARE_OK) status = pare_fields_help(&ctx, table, "--", &out);
       if (status == PARE_OK) status = decode("{\"nothing\": 1}");
       ck_assert(status == PARE_RESOURCE || status == PARE_USAGE);
