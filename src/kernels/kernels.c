@@ -25,6 +25,11 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
       pare_avx512_fill(k);
    }
 #endif
+#if defined(PARE_HAVE_AMX)
+   if (cpu_mask & PARE_CPU_AMX) {
+      pare_amx_linear(k);
+   }
+#endif
 #if defined(PARE_HAVE_NEON)
    if (cpu_mask & PARE_CPU_NEON_DOT) {
       pare_neon_fill(k);

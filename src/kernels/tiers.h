@@ -46,6 +46,10 @@ void pare_avx512_unary(pare_kernels *k);
 void pare_avx512_attention(pare_kernels *k);
 void pare_avx512_attention_f32(pare_kernels *k);
 void pare_avx512_fill(pare_kernels *k);
+void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+
+/* After pare_avx512_fill, with tiles. */
+void pare_amx_linear(pare_kernels *k);
 
 void pare_neon_linear(pare_kernels *k);
 void pare_neon_quant(pare_kernels *k);

@@ -70,7 +70,7 @@ typedef struct pare_linear_part {
    const float *bias;    /* [n] or NULL */
    pare_region *out;
    int64_t n;
-   int64_t first_chunk, chunk; /* its place among the step's chunks of 16-channel blocks; blocks of a chunk */
+   int64_t first_block; /* its place among the step's blocks of 16 channels */
 } pare_linear_part;
 
 typedef struct pare_step {
@@ -88,7 +88,7 @@ typedef struct pare_step {
       struct { pare_cache *cache; int64_t heads, window; float scale; } attention; /* kv_store too */
       struct { void (*fn)(const float *x, int64_t n, float *y); } activation;
       struct { int64_t from; } slice;
-      struct { pare_linear_part *parts; size_t n_parts; int64_t k, chunks; } linear;
+      struct { pare_linear_part *parts; size_t n_parts; int64_t k, blocks, grain; } linear;
    };
 } pare_step;
 

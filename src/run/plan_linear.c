@@ -1,12 +1,12 @@
 /* plan_linear: linear layers as steps. Layers with one input share a step; int8 ones share the quantized
  * input too, made by a step of its own before them.
  *
- * Work is cut into chunks of 16-channel blocks. A chunk of an int8 layer is a multiple of four blocks,
- * which the kernel likes best, and large enough that handing it out costs nothing beside reading it. */
+ * Work is counted in blocks of 16 channels. Those of an int8 layer are handed out in grains, a multiple of
+ * four blocks, which the kernel likes best, and so large that handing out costs nothing beside reading. */
 #include "ops/ops.h"
 #include "run/plan.h"
 
-enum { COST_QUANTIZE = 6, CHUNK_BYTES = 1 << 16, KERNEL_BLOCKS = 4 };
+enum { COST_QUANTIZE = 6, GRAIN_BYTES = 1 << 17, KERNEL_BLOCKS = 4 };
 enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
 
 /* Integer weights of any encoding enter the int8 product. */
@@ -47,12 +47,12 @@ static pare_status add_quantize(pare_ctx *ctx, pare_plan *plan, const pare_node 
    return PARE_OK;
 }
 
-static int64_t chunk_blocks(const pare_node *node)
+static int64_t grain_of(const pare_node *node)
 {
    if (!is_i8(node)) return 1;
    const pare_weight *weight = node->weight[0];
    int64_t block_bytes = (int64_t)pare_encoding_block_bytes(&weight->encoding, weight->dim[1]);
-   int64_t fours = (CHUNK_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
+   int64_t fours = (GRAIN_BYTES + KERNEL_BLOCKS * block_bytes - 1) / (KERNEL_BLOCKS * block_bytes);
    return KERNEL_BLOCKS * fours;
 }
 
@@ -61,14 +61,12 @@ static pare_status add_part(pare_ctx *ctx, pare_plan *plan, const pare_kernels *
 {
    part->weight = node->weight[0];
    part->n = part->weight->dim[0];
-   part->chunk = chunk_blocks(node);
-   part->first_chunk = step->linear.chunks;
+   part->first_block = step->linear.blocks;
    int64_t group = part->weight->encoding.group;
    if (group) pare_plan_need_scratch(plan, (size_t)((step->linear.k + group - 1) / group * group * PARE_LINE));
    if (node->n_weights > 1) PARE_TRY(pare_plan_vector(ctx, plan, kernels, node->weight[1], &part->bias));
    PARE_TRY(pare_plan_output(ctx, plan, node, &part->out));
-   int64_t blocks = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
-   step->linear.chunks += (blocks + part->chunk - 1) / part->chunk;
+   step->linear.blocks += (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
    step->row_cost += (double)part->n * (double)step->linear.k / (is_i8(node) ? I8_PER_PASS : F32_PER_PASS);
    return PARE_OK;
 }
@@ -92,6 +90,7 @@ pare_status pare_plan_linear(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
    step->linear.parts = parts;
    step->linear.n_parts = n;
    step->linear.k = k;
+   step->linear.grain = grain_of(nodes[0]);
    for (size_t i = 0; i < n; i++) PARE_TRY(add_part(ctx, plan, kernels, nodes[i], step, &parts[i]));
    return PARE_OK;
 }

@@ -210,7 +210,11 @@ static void remember(pare_session *s, const pare_batch *batch)
 pare_status pare_session_step(pare_ctx *ctx, pare_session *s, const pare_batch *batch, const float **logits)
 {
    PARE_TRY(check_batch(ctx, s, batch));
-   pare_run run = { .plan = s->plan, .kernels = &s->kernels, .batch = batch, .scratch = s->scratch.at };
+   pare_run run = { .plan = s->plan,
+                    .kernels = &s->kernels,
+                    .batch = batch,
+                    .scratch = s->scratch.at,
+                    .workers = s->workers };
    forget(s, batch);
    unsigned modes = pare_fp_pin();
    pare_status status = pare_exec(ctx, &run);

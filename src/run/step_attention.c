@@ -33,9 +33,9 @@ static int64_t row_chunks(int64_t rows)
    return (rows + rows_of_item(rows) - 1) / rows_of_item(rows);
 }
 
-int64_t pare_attention_items(const pare_run *run, const pare_step *step)
+pare_step_cut pare_attention_cut(const pare_run *run, const pare_step *step)
 {
-   return step->attention.heads * row_chunks(run->batch->n_tokens);
+   return (pare_step_cut){ step->attention.heads * row_chunks(run->batch->n_tokens), 1 };
 }
 
 static void attend(const pare_run *run, const pare_step *step, int64_t row, int64_t head, float *tmp)
@@ -53,9 +53,14 @@ static void attend(const pare_run *run, const pare_step *step, int64_t row, int6
    else run->kernels->attention(q, keys, values, size, from, to, scale, tmp, out);
 }
 
-void pare_attention_item(const pare_run *run, const pare_step *step, int64_t item, int worker)
+static void attend_item(const pare_run *run, const pare_step *step, int64_t item, int worker)
 {
    int64_t rows = run->batch->n_tokens, chunks = row_chunks(rows), size = rows_of_item(rows);
    int64_t head = item / chunks, row = item % chunks * size, end = row + size < rows ? row + size : rows;
    for (; row < end; row++) attend(run, step, row, head, pare_run_scratch(run, worker));
+}
+
+void pare_attention_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   for (int64_t item = from; item < to; item++) attend_item(run, step, item, worker);
 }
