@@ -7,6 +7,7 @@
 #   PYTHON_AVX2  the same with a llama.cpp built for AVX2 only (none)
 #   IK_LLAMA  folder of ik_llama.cpp's llama-bench (none)
 #   IK_FLAGS  its further options ("-rtr 1")
+#   KEEP      1 keeps artifacts that are older than the program (0)
 #   ROUNDS    how often each program runs (5); THREADS thread counts, by commas (the number of processors)
 work=${WORK:-${TMPDIR:-/tmp}/pare-bench}
 python=${PYTHON:-python3}
@@ -57,11 +58,11 @@ need_model() { # llama-1b | llama-15m | smollm2
    esac
 }
 
-# Prints the path; made anew when the program is newer.
+# Prints the path; made anew when the program is newer, unless KEEP=1.
 artifact() { # NAME TYPE
    local path=$work/pare/$1-$2.pare
    mkdir -p "$work/pare"
-   [ "$path" -nt "$pare" ] ||
+   [ "$path" -nt "$pare" ] || { [ -f "$path" ] && [ "${KEEP:-0}" = 1 ]; } ||
       "$pare" compress "$work/$1" -o "$path" --type "$2" --no-check --quiet > /dev/null
    echo "$path"
 }
