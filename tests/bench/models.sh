@@ -67,14 +67,15 @@ artifact() { # NAME TYPE
    echo "$path"
 }
 
-# Prints the path. Quantizing starts from f32, or from bf16 for llama-1b, whose weights are.
+# Prints the path. llama.cpp chooses the types of embedding and head, wider ones for its 4-bit types, as pare does for
+# i4. Quantizing starts from f32, or from bf16 for llama-1b, whose weights are.
 gguf() { # NAME TYPE
    local path=$work/gguf/$1-$2.gguf base=$work/gguf/$1-base.gguf wide=--f32
    mkdir -p "$work/gguf"
    if [ ! -f "$path" ]; then
       [ "$1" != llama-1b ] || wide=
       [ -f "$base" ] || "$python" "$here/peer_to_gguf.py" $wide "$work/$1" "$base" >&2
-      "$python" "$here/peer_quantize.py" "$base" "$path" "$2" >&2
+      "$python" "$here/peer_quantize.py" --mixed "$base" "$path" "$2" >&2
    fi
    echo "$path"
 }
