@@ -133,6 +133,12 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    return PARE_OK;
 }
 
+size_t pare_plan_own_bytes(const pare_plan *plan)
+{
+   return pare_arena_bytes(plan->arena) + plan->steps_capacity * sizeof *plan->steps +
+          plan->regions_capacity * sizeof(pare_region *);
+}
+
 void pare_plan_destroy(pare_ctx *ctx, pare_plan *plan)
 {
    if (!plan) return;
