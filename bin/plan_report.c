@@ -30,6 +30,14 @@ static int64_t rows_of(const view *v, const pare_region *region)
    return region->of_rows ? v->plan->limits.rows : v->plan->limits.tokens;
 }
 
+/* By the type of the cache. */
+static const char *const attention_names[] = {
+   [PARE_F32] = "attention_f32", [PARE_F16] = "attention", [PARE_I8] = "attention_i8"
+};
+static const char *const store_names[] = {
+   [PARE_F32] = "kv_store_f32", [PARE_F16] = "kv_store", [PARE_I8] = "kv_store_i8"
+};
+
 /* The entry of the kernel table that does the work. */
 static const char *kernel_of(const pare_step *step)
 {
@@ -38,8 +46,8 @@ static const char *kernel_of(const pare_step *step)
    case PARE_STEP_LINEAR_I8:
       return step->linear.parts[0].weight->encoding.group ? "linear_groups" : "linear_i8";
    case PARE_STEP_LINEAR_F32: return "gemm_f32";
-   case PARE_STEP_ATTENTION: return step->attention.cache->f32 ? "attention_f32" : "attention";
-   case PARE_STEP_KV_STORE: return step->attention.cache->f32 ? "kv_store_f32" : "kv_store";
+   case PARE_STEP_ATTENTION: return attention_names[step->attention.cache->dtype];
+   case PARE_STEP_KV_STORE: return store_names[step->attention.cache->dtype];
    default: return pare_step_name(step->kind);
    }
 }
