@@ -112,6 +112,17 @@ static void find_object(reader *r)
                           pare_json_name(item));
 }
 
+static int find_scaling(const char *name, bool only_longrope)
+{
+   for (size_t i = 0; i < sizeof scalings / sizeof *scalings; i++) {
+      int kind = scalings[i].kind;
+      if (strcmp(scalings[i].name, name) != 0) continue;
+      if (only_longrope && kind == PARE_ROPE_YARN) return PARE_ROPE_LONGROPE;
+      return only_longrope && kind != PARE_ROPE_NONE && kind != PARE_ROPE_LONGROPE ? -1 : kind;
+   }
+   return -1;
+}
+
 /* An object without a type is the default one in "rope_parameters" only. */
 static void read_type(reader *r)
 {
@@ -120,15 +131,9 @@ static void read_type(reader *r)
    if (failed(r) || !r->rope || (pare_json_is_null(type) && strcmp(r->key, "rope_parameters") == 0)) return;
    const char *name = pare_json_string(type);
    if (!name) name = "unknown";
-   for (size_t i = 0; i < sizeof scalings / sizeof *scalings; i++) {
-      if (strcmp(scalings[i].name, name) != 0) continue;
-      r->attrs->scaling = scalings[i].kind;
-      if (r->rules->only_longrope && scalings[i].kind == PARE_ROPE_YARN)
-         r->attrs->scaling = PARE_ROPE_LONGROPE;
-      bool other = r->attrs->scaling != PARE_ROPE_NONE && r->attrs->scaling != PARE_ROPE_LONGROPE;
-      if (!r->rules->only_longrope || !other) return;
-   }
-   pare_config_fail(r->b, PARE_UNSUPPORTED, "%s of type \"%.100s\" is not supported", r->key, name);
+   int kind = find_scaling(name, r->rules->only_longrope);
+   if (kind >= 0) r->attrs->scaling = kind;
+   else pare_config_fail(r->b, PARE_UNSUPPORTED, "%s of type \"%.100s\" is not supported", r->key, name);
 }
 
 static void read_dims(reader *r)
@@ -145,18 +150,20 @@ static void read_dims(reader *r)
                        factor, r->rules->head_dim, r->attrs->rot_dim);
 }
 
-/* The length before stretching. At the top level it goes before the object's (Phi-3). */
+/* The length before stretching. A key at the top level goes before the object's; dynamic looks at neither. */
 static void read_original(reader *r)
 {
-   int64_t value = r->rules->original ? r->rules->original : r->positions;
-   bool dynamic = r->attrs->scaling == PARE_ROPE_DYNAMIC;
    static const char key[] = "original_max_position_embeddings";
-   if (!dynamic && !r->rules->original) value = (int64_t)number(r, key, 1, INT32_MAX, (double)value);
-   if (!dynamic) value = pare_config_int(r->b, key, 1, INT32_MAX, value);
-   r->attrs->original_context = dynamic ? r->positions : value;
+   int64_t value = r->positions;
+   r->attrs->original_context = value;
+   if (failed(r) || r->attrs->scaling == PARE_ROPE_DYNAMIC) return;
+   r->b->status =
+      pare_json_read_int(r->b->ctx, r->rope, key, r->b->source->where, 1, INT32_MAX, value, &value);
+   if (r->rules->original) value = r->rules->original;
+   r->attrs->original_context = pare_config_int(r->b, key, 1, INT32_MAX, value);
 }
 
-/* Peng et al. 2023, equation 22, with the weights of DeepSeek-V2. */
+/* The root of YaRN's temperature (Peng et al. 2023, section 3.4), with the weights of DeepSeek-V2. */
 static double mscale(double factor, double weight)
 {
    return factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1;
@@ -169,7 +176,7 @@ static void read_yarn(reader *r)
       number(r, "factor", 1, largest, fmax(1, (double)r->positions / (double)r->attrs->original_context));
    double usual = over > 0 && under > 0 ? mscale(factor, over) / mscale(factor, under) : mscale(factor, 1);
    r->attrs->factor = factor;
-   r->attrs->attention_factor = number(r, "attention_factor", 0, largest, usual);
+   r->attrs->attention_factor = number(r, "attention_factor", 1e-6, largest, usual);
    r->attrs->beta_fast = unless_zero(r, "beta_fast", 32);
    r->attrs->beta_slow = unless_zero(r, "beta_slow", 1);
    if (!failed(r))
@@ -193,7 +200,7 @@ static void read_longrope(reader *r)
    double original = (double)r->attrs->original_context, usual = 1;
    double factor = number(r, "factor", 1, largest, (double)r->positions / original);
    if (factor > 1 && original > 1) usual = sqrt(1 + log(factor) / log(original));
-   r->attrs->attention_factor = number(r, "attention_factor", 0, largest, usual);
+   r->attrs->attention_factor = number(r, "attention_factor", 1e-6, largest, usual);
    r->attrs->short_factor = numbers(r, "short_factor");
    r->attrs->long_factor = numbers(r, "long_factor");
 }

@@ -64,7 +64,7 @@ static const pare_field fields[] = {
      .help = "longrope: divisors of the frequencies within original_context" },
    { .name = "long_factor", .kind = PARE_FIELD_NUMBERS, AT(long_factor), .min = 1e-6, .max = 1e6,
      .help = "longrope: divisors of the frequencies beyond it" },
-   { .name = "attention_factor", .kind = PARE_FIELD_FLOAT, AT(attention_factor), .min = 0, .max = 1e6,
+   { .name = "attention_factor", .kind = PARE_FIELD_FLOAT, AT(attention_factor), .min = 1e-6, .max = 1e6,
      .initial = 1, .help = "multiplies cosines and sines" },
    PARE_FIELDS_END
 };

@@ -267,6 +267,8 @@ START_TEST(refuses_rope_scaling)
       { SCALED("\"type\":\"yarn\",\"factor\":2,\"truncate\":1"), PARE_INPUT, "truncate" },
       { SCALED("\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":0"), PARE_INPUT,
         "original_max_position_embeddings" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":8.5"), PARE_INPUT,
+        "original_max_position_embeddings" },
       { SCALED("\"type\":\"llama3\",\"factor\":8,\"high_freq_factor\":4"), PARE_INPUT,
         "\"low_freq_factor\" is missing in \"rope_scaling\"" },
       { SCALED("\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4"), PARE_INPUT,
