@@ -76,8 +76,8 @@ static pare_status plan_rope(const planner *p)
    PARE_TRY(pare_plan_list(p->ctx, p->node, 1, &list));
    if (list != PARE_LIST_POSITIONS)
       return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "input 1 is not the input positions");
-   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs->rot_dim, attrs->theta,
-                               p->plan->limits.context, &table));
+   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs, p->plan->limits.context,
+                               &table));
    PARE_TRY(plain_step(p, PARE_STEP_ROPE, 1, COST_ROPE, &step));
    step->rope.table = table;
    step->rope.head_dim = attrs->head_dim;

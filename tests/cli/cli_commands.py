@@ -11,7 +11,7 @@ from clitool import HELDOUT, ROOT, check, equal, fables, is_number, read, tiny, 
 WINDOWS = ('--windows', '2', '--window', '64')
 CHECK = ('--data', HELDOUT, *WINDOWS)
 TINY_CASES = ('llama', 'llama_tied_head_only', 'llama_biases', 'llama_sharded', 'mistral_no_window', 'qwen2',
-              'qwen3', 'gpt2')
+              'qwen3', 'phi3_longrope_partial', 'gpt2')
 
 
 def case_compress_report(t):

@@ -106,6 +106,19 @@ END_TEST
 START_TEST(rope)
 {
    takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"interleaved\":true} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":4,\"scaling\":\"dynamic\"} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+         "\"long_factor\":[2.5]} : f32[tokens, 8]");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+           "\"long_factor\":[2.5,1]} : f32[tokens, 8]", "long_factor has 2 numbers, expected 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"short_factor\":[1]} : f32[tokens, 8]",
+           "short_factor has 1 numbers, expected 0");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"dynamic\"} : f32[tokens, 8]",
+           "dynamic scaling of rot_dim 2");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"yarn\",\"theta\":1} : "
+           "f32[tokens, 8]", "yarn scaling with theta 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"llama3\","
+           "\"low_freq_factor\":4} : f32[tokens, 8]", "high_freq_factor 4 is not above low_freq_factor 4");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":3,\"rot_dim\":2} : f32[tokens, 8]",
            "heads of 3 do not divide");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":3} : f32[tokens, 8]", "rot_dim is 3");

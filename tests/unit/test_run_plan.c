@@ -331,15 +331,19 @@ START_TEST(rope_table_is_exact)
    pare_arena *arena = pare_arena_create(&ctx);
    pare_rope_tables tables = { 0 };
    const pare_rope_table *table, *again, *other;
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 64, 1e6, 3000, &table));
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 32, 1e6, 3000, &other));
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 64, 1e6, 3000, &again));
+   pare_rope_attrs attrs, half;
+   assert_ok(&ctx, pare_fields_init(&ctx, pare_op_rope.fields, arena, &attrs));
+   attrs.theta = 1e6;
+   half = attrs;
+   half.rot_dim = 32;
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &attrs, 3000, &table));
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &half, 3000, &other));
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &attrs, 3000, &again));
    ck_assert_ptr_eq(table, again);
    ck_assert_ptr_ne(table, other);
-   pare_rope_attrs attrs = { .head_dim = 64, .rot_dim = 64, .theta = 1e6 };
    for (int64_t pos = 0; pos < 3000; pos += 37) {
       for (int64_t i = 0; i < 32; i++) {
-         float angle = (float)pos * pare_rope_frequency(&attrs, i);
+         float angle = (float)pos * pare_rope_frequency(&attrs, pos, i);
          ck_assert_float_eq_tol(table->cosines[pos * 32 + i], (float)cos((double)angle), 1e-7f);
          ck_assert_float_eq_tol(table->sines[pos * 32 + i], (float)sin((double)angle), 1e-7f);
       }
