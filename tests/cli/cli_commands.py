@@ -194,7 +194,7 @@ def case_inspect_plan(t):
     written = [n for stage in plan['stages'] for step in stage['steps'] for n in step['writes']]
     equal(sorted(written), list(range(len(regions))))
     kernels = {step['kernel'] for stage in plan['stages'] for step in stage['steps']}
-    check({'linear_i8', 'quant_row', 'attention'} <= kernels, kernels)
+    check({'linear_i8', 'quant_row', 'attention_i8'} <= kernels, kernels)
     text = t(*run).exits(0).out.decode()
     check('planned peak' in text and str(memory['total_bytes']) in text and 'stage 0, row by row' in text, text)
     t(*run[:3], '--context', '100000').fails(2, 'context')
