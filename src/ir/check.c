@@ -102,6 +102,14 @@ pare_status pare_check_arity(pare_ctx *ctx, const pare_op_info *info, const char
                     info->min_weights, info->max_weights, n_weights);
 }
 
+pare_status pare_node_infer(pare_ctx *ctx, const pare_node *node, size_t *n_outputs, pare_type *types)
+{
+   const pare_op_info *info = pare_ops[node->op];
+   *n_outputs = 1;
+   if (info->count) PARE_TRY(info->count(ctx, node, n_outputs));
+   return info->infer(ctx, node, types);
+}
+
 pare_status pare_check_storage(pare_ctx *ctx, const char *name, int rank, const int64_t *dim,
                                const pare_encoding *encoding, const pare_buffer *data)
 {

@@ -10,6 +10,10 @@
 extern const pare_field pare_no_fields[];   /* attributes of an op without any */
 extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
 
+/* "none", then the kinds of activation in the order of PARE_ACTIVATION_*. */
+extern const char *const pare_activation_names[];
+double pare_op_activate(int kind, double x);
+
 /* PARE_INPUT with the node's name, the op's name and the message. */
 pare_status pare_op_refuse(pare_ctx *ctx, const pare_node *node, const char *fmt, ...) PARE_PRINTF(3, 4);
 pare_status pare_op_want_matrix(pare_ctx *ctx, const pare_node *node, size_t input);

@@ -8,8 +8,18 @@
 enum { PARE_ACT_F32 = 0, PARE_ACT_I8 = 1 };
 
 typedef struct pare_linear_attrs {
-   int act; /* PARE_ACT_*: how the activations enter the product; I8 exactly when weight 0 is encoded i8 */
+   int act;        /* PARE_ACT_*: how the activations enter the product; I8 exactly when matrices are of integers */
+   int activation; /* of the results: 0 for none, else 1 + PARE_ACTIVATION_* */
+   bool gated;     /* two matrices, gate and up, give one result: activation(gate) * up */
 } pare_linear_attrs;
+
+/* One product of a linear node: a matrix, and the vector after it, its bias, or NULL. */
+typedef struct pare_linear_matrix {
+   const pare_weight *weight, *bias;
+   size_t at; /* the weight's place in the node; its bias stands at + 1 */
+} pare_linear_matrix;
+/* The products of a linear node, in order; at most `room`. Gives their number. */
+size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size_t room);
 
 /* rms_norm and layer_norm */
 typedef struct pare_norm_attrs {

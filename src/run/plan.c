@@ -47,7 +47,7 @@ static pare_status walk_linear(pare_ctx *ctx, walk *w, const pare_node *node)
 {
    size_t n = 0;
    for (const linear_use *use = w->uses[node->input[0]->index]; use; use = use->next) {
-      bool *done = &w->done[use->node->output->index];
+      bool *done = &w->done[use->node->output[0]->index];
       if (*done || !pare_plan_linear_alike(node, use->node)) continue;
       *done = true;
       w->group[n++] = use->node;
@@ -59,7 +59,7 @@ static pare_status walk_nodes(pare_ctx *ctx, walk *w)
 {
    for (const pare_node *node = w->graph->first; node; node = node->next) {
       PARE_TRY(pare_check_stop(ctx));
-      if (w->done[node->output->index]) continue;
+      if (w->done[node->output[0]->index]) continue;
       if (node->op == PARE_OP_linear) PARE_TRY(walk_linear(ctx, w, node));
       else PARE_TRY(pare_plan_node(ctx, w->plan, w->kernels, node));
    }

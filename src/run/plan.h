@@ -164,8 +164,9 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
 /* A new region; NULL after recording PARE_RESOURCE. */
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows,
                                   bool quantized);
-/* The new region of the node's value. PARE_UNSUPPORTED unless it is f32 [tokens or rows, width]. */
-pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, pare_region **out);
+/* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 [tokens or rows, width]. */
+pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
+                             pare_region **out);
 /* The region of input i of the node; PARE_UNSUPPORTED when it has none. */
 pare_status pare_plan_input(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                             pare_region **out);

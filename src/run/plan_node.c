@@ -18,7 +18,7 @@ static pare_status plain_step(const planner *p, pare_step_kind kind, size_t n, i
 {
    pare_region *in[2] = { NULL, NULL }, *result;
    for (size_t i = 0; i < n; i++) PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, i, &in[i]));
-   PARE_TRY(pare_plan_output(p->ctx, p->plan, p->node, &result));
+   PARE_TRY(pare_plan_output(p->ctx, p->plan, p->node, 0, &result));
    pare_step *step = pare_plan_add_step(p->ctx, p->plan, kind, p->node, result->of_rows);
    if (!step) return PARE_RESOURCE;
    step->in[0] = in[0];

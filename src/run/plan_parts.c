@@ -30,9 +30,10 @@ pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width,
    return region;
 }
 
-pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, pare_region **out)
+pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
+                             pare_region **out)
 {
-   const pare_type *type = &node->output->type;
+   const pare_type *type = &node->output[i]->type;
    bool rows = type->dim[0] == PARE_DIM_ROWS;
    if (type->dtype != PARE_F32 || type->rank != 2 || (type->dim[0] != PARE_DIM_TOKENS && !rows) ||
        type->dim[1] < 1)
@@ -40,7 +41,7 @@ pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *no
                        "the result is not f32 [tokens or rows, a known size]");
    *out = pare_plan_add_region(ctx, plan, type->dim[1], rows, false);
    if (!*out) return PARE_RESOURCE;
-   plan->of[node->output->index] = *out;
+   plan->of[node->output[i]->index] = *out;
    return PARE_OK;
 }
 

@@ -84,7 +84,11 @@ START_TEST(linear)
            "activations are i8 and the weight is f32");
    refuses("linear \"n\" (%k) [\"w\"] : f32[tokens, 3]", "4 columns times a weight [3, 8]");
    refuses("linear \"n\" (%x) [\"w\", \"v4\"] : f32[tokens, 3]", "weight 1 has 4 elements, expected 3");
-   refuses("linear \"n\" (%x) [\"w\", \"w\"] : f32[tokens, 3]", "weight 1 is a matrix");
+   refuses("linear \"n\" (%x) [\"w\", \"w\"] : f32[tokens, 3]", "linear has 2 results, found 1");
+   refuses("linear \"n\" (%x) [\"w\", \"v3\", \"v3\"] : f32[tokens, 3]", "weight 2 is a vector");
+   refuses("linear \"n\" (%x) [\"w\", \"w\", \"w\", \"w\", \"w\"] : f32[tokens, 3]", "more matrices than 4");
+   takes("linear \"n\" (%x) [\"w\", \"v3\", \"w\"] {\"activation\":\"silu\",\"gated\":true} : f32[tokens, 3]");
+   refuses("linear \"n\" (%x) [\"w\"] {\"gated\":true} : f32[tokens, 3]", "1 matrices, expected two");
    refuses("linear \"n\" (%x) [\"v8\"] : f32[tokens, 3]", "weight 0 is a vector");
    refuses("linear \"n\" (%open) [\"w\"] : f32[tokens, 3]", "expected f32[rows, a known size]");
 }

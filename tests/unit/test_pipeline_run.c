@@ -222,7 +222,7 @@ static pare_status claim_change(pare_ctx *ctx, pare_pass_run *r)
 static pare_status break_graph(pare_ctx *ctx, pare_pass_run *r)
 {
    (void)ctx;
-   r->model->graph->first->output->type.dim[1] = 7;
+   r->model->graph->first->output[0]->type.dim[1] = 7;
    r->changed = true;
    return PARE_OK;
 }
