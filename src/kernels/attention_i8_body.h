@@ -11,8 +11,8 @@
  *    add_values(raw, state, n, out)
  *                         out[n] with the block's sums of values
  *
- * A block's keys and values (8 KB for heads of 64) stay in the first-level cache while all tiles of rows pass;
- * the scores of a tile are all that is ever written of the score matrix. */
+ * A block's keys and values (8 KB for heads of 64) stay in the first-level cache while all rows pass; the scores
+ * of the rows of a call by 64 keys are all that is ever written of the score matrix. */
 #ifndef PARE_KERNELS_ATTENTION_I8_BODY_H
 #define PARE_KERNELS_ATTENTION_I8_BODY_H
 
@@ -24,8 +24,8 @@ typedef struct attention_work {
    int32_t *q_sum;         /* [PARE_ATTN_ROWS] */
    attention_state *state; /* [PARE_ATTN_ROWS] */
    float *out;             /* [PARE_ATTN_ROWS][dims] */
-   uint8_t *codes;         /* [TILE_ROWS][64] */
-   int32_t *raw;           /* [TILE_ROWS][larger of 64 and dims] */
+   uint8_t *codes;         /* [PARE_ATTN_ROWS][64] */
+   int32_t *raw;           /* [PARE_ATTN_ROWS][larger of 64 and dims] */
 } attention_work;
 
 static attention_work lay_out(const pare_kv_i8 *kv, void *scratch)
@@ -37,9 +37,9 @@ static attention_work lay_out(const pare_kv_i8 *kv, void *scratch)
    w.out = (float *)(void *)at;
    at += PARE_ATTN_ROWS * w.dims * 4;
    w.codes = (uint8_t *)at;
-   at += TILE_ROWS * PARE_ATTN_BLOCK;
+   at += PARE_ATTN_ROWS * PARE_ATTN_BLOCK;
    w.raw = (int32_t *)(void *)at;
-   at += TILE_ROWS * (w.dims > PARE_ATTN_BLOCK ? w.dims : PARE_ATTN_BLOCK) * 4;
+   at += PARE_ATTN_ROWS * (w.dims > PARE_ATTN_BLOCK ? w.dims : PARE_ATTN_BLOCK) * 4;
    w.q_scale = (float *)(void *)at;
    at += PARE_ATTN_ROWS * 4;
    w.q_sum = (int32_t *)(void *)at;
@@ -67,28 +67,42 @@ static inline bool meets(const pare_attention_row *row, int64_t start)
    return row->from < start + PARE_ATTN_BLOCK && row->to > start;
 }
 
-/* The block at `start` for the rows [first, first + count). */
-static void block_of_tile(const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t first, int64_t count,
-                          int64_t start, const attention_work *w)
+/* Rows of the tile at `first`. */
+static inline int64_t rows_of_tile(int64_t first, int64_t n)
+{
+   return n - first < TILE_ROWS ? n - first : TILE_ROWS;
+}
+
+/* The softmax of a row over the block at `start`. */
+static void weigh_row(const pare_attention_row *row, const kv_block *block, int64_t start, int64_t r,
+                      const attention_work *w)
+{
+   uint8_t *codes = w->codes + r * PARE_ATTN_BLOCK;
+   int64_t lo = row->from > start ? row->from - start : 0, hi = row->to - start;
+   if (!meets(row, start)) {
+      memset(codes, 0, PARE_ATTN_BLOCK);
+      return;
+   }
+   if (hi > PARE_ATTN_BLOCK) hi = PARE_ATTN_BLOCK;
+   weigh(w->raw + r * PARE_ATTN_BLOCK, OFFSET * w->q_sum[r], w->q_scale[r], block, lo, hi, &w->state[r],
+         codes);
+}
+
+/* The block at `start` for all rows: each kind of work for all of them, so that none waits for the last product. */
+static void add_block(const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n, int64_t start,
+                      const attention_work *w)
 {
    kv_block block = kv_block_of(kv, start);
-   multiply_keys(w->q + first * w->q_stride, w->q_stride, count, block.keys, kv->head_dim / 4,
-                 PARE_ATTN_BLOCK / PARE_BLOCK, w->raw, PARE_ATTN_BLOCK);
-   for (int64_t r = 0; r < count; r++) {
-      const pare_attention_row *row = &rows[first + r];
-      uint8_t *codes = w->codes + r * PARE_ATTN_BLOCK;
-      int64_t lo = row->from > start ? row->from - start : 0, hi = row->to - start;
-      if (hi > PARE_ATTN_BLOCK) hi = PARE_ATTN_BLOCK;
-      if (meets(row, start))
-         weigh(w->raw + r * PARE_ATTN_BLOCK, OFFSET * w->q_sum[first + r], w->q_scale[first + r], &block, lo,
-               hi, &w->state[first + r], codes);
-      else memset(codes, 0, PARE_ATTN_BLOCK);
-   }
-   multiply_values(w->codes, PARE_ATTN_BLOCK, count, block.values, PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK,
-                   w->raw, w->dims);
-   for (int64_t r = 0; r < count; r++) {
-      if (meets(&rows[first + r], start))
-         add_values(w->raw + r * w->dims, &w->state[first + r], w->dims, w->out + (first + r) * w->dims);
+   for (int64_t r = 0; r < n; r += TILE_ROWS)
+      multiply_keys(w->q + r * w->q_stride, w->q_stride, rows_of_tile(r, n), block.keys, kv->head_dim / 4,
+                    PARE_ATTN_BLOCK / PARE_BLOCK, w->raw + r * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK);
+   for (int64_t r = 0; r < n; r++) weigh_row(&rows[r], &block, start, r, w);
+   for (int64_t r = 0; r < n; r += TILE_ROWS)
+      multiply_values(w->codes + r * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK, rows_of_tile(r, n), block.values,
+                      PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK, w->raw + r * w->dims, w->dims);
+   for (int64_t r = 0; r < n; r++) {
+      if (meets(&rows[r], start))
+         add_values(w->raw + r * w->dims, &w->state[r], w->dims, w->out + r * w->dims);
    }
 }
 
@@ -112,10 +126,8 @@ static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_at
       from = rows[r].from < from ? rows[r].from : from;
       to = rows[r].to > to ? rows[r].to : to;
    }
-   for (int64_t start = from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK; start < to; start += PARE_ATTN_BLOCK) {
-      for (int64_t r = 0; r < n; r += TILE_ROWS)
-         block_of_tile(kv, rows, r, n - r < TILE_ROWS ? n - r : TILE_ROWS, start, &w);
-   }
+   for (int64_t start = from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK; start < to; start += PARE_ATTN_BLOCK)
+      add_block(kv, rows, n, start, &w);
    end_rows(self, kv, rows, n, &w);
 }
 
