@@ -19,7 +19,7 @@ static void rig_start(rig *r, int kind)
    r->m = kind % 2 ? tiny_gpt2() : tiny_llama();
    r->m.context = 80;
    r->m.i8 = kind / 2 % 2;
-   r->m.cache = kind / 4 ? "f16" : "f32";
+   r->m.cache = kind / 4 == 0 ? "f32" : kind / 4 == 1 ? "f16" : "i8";
    tiny_tokens(&r->m, 1, r->a, N);
    tiny_tokens(&r->m, 2, r->b, N);
    memcpy(r->b, r->a, SHARED * sizeof *r->b);
@@ -48,7 +48,7 @@ static const float *prefill(rig *r, int64_t slot, const uint32_t *tokens, int64_
 START_TEST(copies_are_as_good_as_computed)
 {
    static const int64_t counts[] = { 1, 15, 16, 17, 32, SHARED };
-   for (int kind = 0; kind < 8; kind++) {
+   for (int kind = 0; kind < 12; kind++) {
       rig r;
       rig_start(&r, kind);
       size_t bytes = (size_t)r.m.vocab * sizeof(float);

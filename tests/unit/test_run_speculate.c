@@ -120,10 +120,10 @@ static pare_speculator *draft_of(rig *r, const pare_model *draft, int64_t tokens
 START_TEST(look_up_changes_no_text)
 {
    static const int64_t tokens[] = { 1, 3, 15, 40 }, ngrams[] = { 1, 2, 3, 8 };
+   int64_t accepted = 0, refused = 0;
    for (int kind = 0; kind < 4; kind++) {
       rig r;
       made plain, guessed;
-      int64_t accepted = 0, refused = 0;
       rig_start(&r, long_llama(kind % 2), 1);
       pare_sampler_options sampling = kind / 2 ? shaped(kind) : greedy();
       generate(&r, &sampling, NULL, 80, &plain);
@@ -139,10 +139,10 @@ START_TEST(look_up_changes_no_text)
          }
          pare_speculator_destroy(&r.ctx, speculator);
       }
-      ck_assert_int_gt(accepted, 0);
-      ck_assert_int_gt(refused, 0);
       rig_end(&r);
    }
+   ck_assert_int_gt(accepted, 100);
+   ck_assert_int_gt(refused, 100);
 }
 END_TEST
 
