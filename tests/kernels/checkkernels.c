@@ -166,8 +166,8 @@ static void run_checks(check *c)
 static const struct {
    const char *name;
    unsigned needs;
-} tiers[] = { { "scalar", 0 }, { "avx2", PARE_CPU_AVX2 }, { "avx512", PARE_CPU_AVX512 },
-   { "neon", PARE_CPU_NEON_DOT } };
+} tiers[] = { { "scalar", 0 }, { "avx2", PARE_CPU_AVX2 }, { "avxvnni", PARE_CPU_AVXVNNI },
+   { "avx512", PARE_CPU_AVX512 }, { "neon", PARE_CPU_NEON_DOT } };
 
 static int check_tiers(bool all)
 {
