@@ -25,8 +25,8 @@ enum {
 /* Features of this machine. */
 unsigned pare_cpu_detect(void);
 
-/* Mask for a tier by name: "scalar", "avx2", "avxvnni", "avx512", "amx", "neon" (each with all below it that
- * was detected) or "native" (all detected). False if the name is unknown (*mask is then 0) or the machine lacks a
+/* Mask for a tier by name: "scalar", "avx2", "avxvnni", "avx512", "amx", "neon" (each with all below it that was
+ * detected) or "native" (all detected). False if the name is unknown (*mask is then 0) or the machine lacks a
  * feature that the tier needs (*mask then holds the missing ones). */
 bool pare_cpu_parse(const char *name, unsigned detected, unsigned *mask);
 

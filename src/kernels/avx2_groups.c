@@ -130,7 +130,7 @@ PARE_INLINE void take_zeros(const batch *t, int64_t row, tile_sums to, const int
  * many for the registers, and copies the sums of the tile to and fro. */
 #define MULTIPLY(r)                                                                                     \
    if (r < rows) {                                                                                      \
-      __m256i x, four = v32_load_four((r < 3 ? a : a3) + r % 3 * lda + 4 * j);                          \
+      __m256i x, four = v32_load_four((r < 3 ? a : a3) + r % 3 * lda);                                  \
       __asm__("vpmaddubsw %[four], %[w_low], %[x]\n\t" "vpmaddubsw %[four], %[w_high], %[four]\n\t"     \
               "vpaddw %[x], %[low], %[low]\n\t" "vpaddw %[four], %[high], %[high]"                      \
               : [low] "+x"(low##r), [high] "+x"(high##r), [four] "+x"(four), [x] "=&x"(x)               \
@@ -150,26 +150,32 @@ PARE_INLINE void add_eight(const uint8_t *levels, const __m256i *magnitudes, con
                            tile_sums to, const int rows)
 {
    const int8_t *a3 = a + (rows > 3 ? 3 * lda : 0);
-   __asm__("" : "+r"(a3));   /* an address of its own: no row then needs a register for its distance */
    FOR_ROWS(START)
    PARE_UNROLL
-   for (int j = 0; j < 8; j++) {
+   for (int j = 0; j < 8; j++, a += 4, a3 += 4) {
       __m256i level_low = v32_load(levels + 64 * j), level_high = v32_load(levels + 64 * j + 32);
+      __asm__("" : "+r"(a), "+r"(a3));   /* or 48 offsets are computed first and kept in memory */
       FOR_ROWS(MULTIPLY)
    }
    FOR_ROWS(WIDEN)
 }
 
+/* to: sums of 32 bits, with what the levels are off by in them. */
 PARE_INLINE void tile(const batch *t, int64_t row, tile_sums to, const int rows)
 {
-   const int64_t of_group = pare_group_eights(t->w), lda = t->p->lda;
+   const int64_t of_group = pare_group_eights(t->w), whole = t->whole, lda = t->p->lda;
    const __m256i *magnitudes = (const __m256i *)(const void *)t->magnitudes;
+   const uint8_t *levels = t->levels;
+   const int8_t *a = activations(t, row, 0);
    take_zeros(t, row, to, rows);
-   for (int64_t g = 0, e = 0; e < t->eights; g++) {
-      for (int64_t end = e + of_group; e < end && e < t->eights; e++) {
-         add_eight(t->levels + 512 * e, magnitudes + 2 * g, activations(t, row, e),
-                   e < t->whole ? lda : PARE_EIGHT_K, to, rows);
+   for (int64_t g = 0, e = 0; e < whole; g++) {
+      for (int64_t end = e + of_group < whole ? e + of_group : whole; e < end; e++) {
+         add_eight(levels + 512 * e, magnitudes + 2 * g, a + PARE_EIGHT_K * e, lda, to, rows);
       }
+   }
+   if (whole < t->eights) {
+      add_eight(levels + 512 * whole, magnitudes + whole / of_group * 2, t->tail + row * PARE_EIGHT_K,
+                PARE_EIGHT_K, to, rows);
    }
 }
 

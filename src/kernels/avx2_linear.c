@@ -219,10 +219,12 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
    for (int64_t r = 0; r < p->m; r += BATCH) {
       int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
       for (int64_t b = block0; b < end; b++) {
-         if (rows > FEW_ROWS) {
+         if (rows > 2 * FEW_ROWS) {
             many_rows(p, b, r, rows);
-         } else {
-            few_rows(p, b, r, rows);
+            continue;
+         }
+         for (int64_t i = 0; i < rows; i += FEW_ROWS) {
+            few_rows(p, b, r + i, rows - i < FEW_ROWS ? rows - i : FEW_ROWS);
          }
       }
    }

@@ -14,39 +14,44 @@ enum { TURN_BLOCKS = 4, FEW_ROWS = 4 };
 
 /* ---- to lines ---- */
 
-PARE_INLINE void unpack_half(const pare_groups *w, const uint8_t *from, uint8_t *lines, int64_t g,
-                             const int half, const int bits)
+/* Half of the 8 lines of an eight. */
+PARE_INLINE void unpack_half(const uint8_t *eight, group_rule rule, uint8_t *lines, const int half,
+                             const int bits)
 {
-   int64_t eights = pare_group_eights(w), all = (w->k + 3) / 4;
-   group_rule rule = pare_rule_of(from + pare_groups_four_at(w, g), half, g % 4, bits);
    v32 base = v32_sub(v32_set(128), pare_zero_of(rule, bits));
-   const uint8_t *eight = from + pare_groups_group_at(w, g);
-   for (int64_t e = g * eights; e < (g + 1) * eights && 8 * e < all; e++, eight += 64 * bits) {
-      uint8_t *to = lines + 512 * e + 32 * half;
-      PARE_UNROLL
-      for (int j = 0; j < 8; j++) {
-         if (8 * e + j < all) {
-            v32_store(to + 64 * j, v32_add(v32_mul(pare_levels_of(eight, half, j, bits), rule.magnitude), base));
-         }
-      }
+   PARE_UNROLL
+   for (int j = 0; j < 8; j++) {
+      v32 products = v32_mul(pare_levels_of(eight, half, j, bits), rule.magnitude);
+      v32_store(lines + 64 * j + 32 * half, v32_add(products, base));
    }
 }
 
-PARE_INLINE void unpack(const pare_groups *w, int64_t block, uint8_t *lines, const int bits)
+/* w: a copy, as stores of vectors could change what a pointer leads to. */
+PARE_INLINE void unpack(const pare_groups w, int64_t block, uint8_t *lines, const int bits)
 {
-   const uint8_t *from = w->data + block * w->block_bytes;
-   for (int64_t g = 0; g < pare_groups_count(w); g++) {
-      unpack_half(w, from, lines, g, 0, bits);
-      unpack_half(w, from, lines, g, 1, bits);
+   const uint8_t *from = w.data + block * w.block_bytes;
+   const int64_t of_group = pare_group_eights(&w), all = (w.k + 3) / 4, eights = (all + 7) / 8;
+   uint8_t last[512];
+   for (int64_t g = 0, e = 0; e < eights; g++) {
+      const uint8_t *multipliers = from + pare_groups_four_at(&w, g);
+      const uint8_t *eight = from + pare_groups_group_at(&w, g);
+      const group_rule low = pare_rule_of(multipliers, 0, g % 4, bits);
+      const group_rule high = pare_rule_of(multipliers, 1, g % 4, bits);
+      for (int64_t end = e + of_group; e < end && e < eights; e++, eight += 64 * bits) {
+         uint8_t *to = 8 * (e + 1) <= all ? lines + 512 * e : last;
+         unpack_half(eight, low, to, 0, bits);
+         unpack_half(eight, high, to, 1, bits);
+      }
    }
+   memcpy(lines + all / 8 * 512, last, (size_t)(all % 8 * 64));
 }
 
 static void unpack_groups(const pare_groups *w, int64_t block, uint8_t *lines)
 {
    switch (w->bits) {
-   case 4: unpack(w, block, lines, 4); break;
-   case 3: unpack(w, block, lines, 3); break;
-   default: unpack(w, block, lines, 2); break;
+   case 4: unpack(*w, block, lines, 4); break;
+   case 3: unpack(*w, block, lines, 3); break;
+   default: unpack(*w, block, lines, 2); break;
    }
 }
 
@@ -101,7 +106,7 @@ PARE_INLINE void add_eight(const uint8_t *eight, const group_rule *rules, const 
    FOR_ROWS(END)
 }
 
-/* Group g of a block. f by value, as stores of vectors could change what it points to. */
+/* Group g of a block. f: a copy, for the same reason. */
 PARE_INLINE void add_group(const few_args f, const uint8_t *multipliers, const uint8_t *eight, int64_t g,
                            v8_ints (*to)[FEW_ROWS], const int rows, const int bits)
 {
@@ -119,8 +124,7 @@ PARE_INLINE void add(const few_args f, const uint8_t *data, int64_t blocks, few_
                      const int bits)
 {
    for (int64_t g = 0; g < f.groups; g++) {
-      const uint8_t *four = data + g / 4 * (1 + 4 * f.of_group * bits) * 64;
-      const uint8_t *eight = data + (g / 4 + 1 + g * f.of_group * bits) * 64;
+      const uint8_t *four = data + pare_groups_four_at(f.w, g), *eight = data + pare_groups_group_at(f.w, g);
       for (int64_t b = 0; b < blocks; b++) {
          add_group(f, four + b * f.stride, eight + b * f.stride, g, sums->of[b], rows, bits);
       }
@@ -221,7 +225,8 @@ static void row_eight(const pare_groups *w, const uint8_t *block, int lane, int6
    int64_t g = e / pare_group_eights(w);
    const uint8_t *eight = block + pare_groups_eight_at(w, e);
    unsigned m = block[pare_groups_four_at(w, g) + 4 * lane + g % 4], magnitude = m & PARE_GROUP_MAGNITUDE;
-   unsigned up = w->bits > 2 && (m & PARE_GROUP_UP) ? 1 : 0, zero = ((unsigned)pare_offset_of(w->bits) - up) * magnitude;
+   unsigned up = w->bits > 2 && (m & PARE_GROUP_UP) ? 1 : 0;
+   unsigned zero = ((unsigned)pare_offset_of(w->bits) - up) * magnitude;
    for (int j = 0; j < 8; j++) {
       uint32_t quad = quad_of(eight, lane, j, w->bits) * magnitude + 0x01010101u * (128 - zero);
       quad ^= 0x80808080u;

@@ -1,4 +1,5 @@
-/* wide_neon: eight floats, or 32 bytes, in two registers of Advanced SIMD. Names say what an operation does; see wide.h. */
+/* wide_neon: eight floats, or 32 bytes, in two registers of Advanced SIMD. Names say what an operation does;
+ * see wide.h. */
 #ifndef PARE_KERNELS_WIDE_NEON_H
 #define PARE_KERNELS_WIDE_NEON_H
 
