@@ -9,10 +9,10 @@
  * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen:
  * all three on 2 of 4 units), which takes 3/2 of the time.
  *
- * Half of a block (8 channels) is one register. Few rows: a whole block, so that its lines are read as one
- * sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a batch of rows, on the
- * stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums of the batch stay on
- * the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
+ * Half of a block (8 channels) is one register. Few rows (up to 8, by fours): a whole block, so that its
+ * lines are read as one sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a
+ * batch of rows, on the stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums
+ * of the batch stay on the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
