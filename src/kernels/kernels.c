@@ -20,6 +20,11 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
       pare_avx2_fill(k);
    }
 #endif
+#if defined(PARE_HAVE_AVXVNNI)
+   if (cpu_mask & PARE_CPU_AVXVNNI) {
+      pare_avxvnni_fill(k);
+   }
+#endif
 #if defined(PARE_HAVE_AVX512)
    if (cpu_mask & PARE_CPU_AVX512) {
       pare_avx512_fill(k);

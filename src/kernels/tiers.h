@@ -3,7 +3,8 @@
  * Each tier is a static library compiled with its own instruction set; each of its files ends with one
  * function that writes its entries. The scalar files are compiled twice: plainly (fma by the C library), and,
  * on x86-64, with -mfma, which gives the same bits several times faster and is taken when the processor has
- * FMA. The wide files are compiled for AVX2 and for NEON, each with an int8 product of its own. */
+ * FMA. The wide files are compiled for AVX2 and for NEON, each with an int8 product of its own; wide_groups.c for
+ * AVX-VNNI too. */
 #ifndef PARE_KERNELS_TIERS_H
 #define PARE_KERNELS_TIERS_H
 
@@ -28,6 +29,7 @@ void pare_scalar_fill(pare_kernels *k);
 void pare_scalar_fma_fill(pare_kernels *k);
 
 void pare_avx2_linear(pare_kernels *k);
+void pare_avx2_groups(pare_kernels *k);
 void pare_avx2_quant(pare_kernels *k);
 void pare_avx2_pack(pare_kernels *k);
 void pare_avx2_gemm(pare_kernels *k);
@@ -37,6 +39,16 @@ void pare_avx2_attention(pare_kernels *k);
 void pare_avx2_attention_f32(pare_kernels *k);
 void pare_avx2_attention_i8(pare_kernels *k);
 void pare_avx2_fill(pare_kernels *k);
+
+/* linear_groups of wide_groups.c; for AVX2 by way of sums of 16 bits when there are many rows. */
+typedef void pare_linear_groups_function(const pare_kernels *self, const pare_linear_i8 *p,
+                                         const pare_groups *w, uint8_t *lines, int64_t block0, int64_t block1);
+pare_linear_groups_function pare_avx2_linear_groups, pare_avxvnni_linear_groups, pare_neon_linear_groups;
+pare_linear_groups_function pare_avx2_linear_levels;
+
+/* After pare_avx2_fill, with AVX-VNNI: the int8 products. */
+void pare_avxvnni_groups(pare_kernels *k);
+void pare_avxvnni_fill(pare_kernels *k);
 
 void pare_avx512_linear(pare_kernels *k);
 void pare_avx512_groups(pare_kernels *k);
@@ -58,6 +70,7 @@ void pare_amx_linear(pare_kernels *k);
 void pare_amx_attention_i8(pare_kernels *k);
 
 void pare_neon_linear(pare_kernels *k);
+void pare_neon_groups(pare_kernels *k);
 void pare_neon_quant(pare_kernels *k);
 void pare_neon_pack(pare_kernels *k);
 void pare_neon_gemm(pare_kernels *k);

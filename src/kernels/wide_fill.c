@@ -4,6 +4,7 @@
 
 void PARE_WIDE(fill)(pare_kernels *k)
 {
+   PARE_WIDE(groups)(k);
    PARE_WIDE(linear)(k);
    PARE_WIDE(quant)(k);
    PARE_WIDE(pack)(k);
