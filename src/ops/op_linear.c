@@ -1,6 +1,6 @@
 /* linear: a matrix product.
  *
- * Inputs: x f32[D, K]. Weights: W [N, K], optional bias [N]. Result: f32[D, N], out = x W^T + bias.
+ * Inputs: x f32[..., D, K]. Weights: W [N, K], optional bias [N]. Result: f32[..., D, N], out = x W^T + bias.
  * act i8: each row of x is first replaced by what int8 activations can say of it: rotated by Walsh-Hadamard
  * blocks of the weight's rotation, scaled by its absmax to [-127, 127], rounded to nearest even; and back. As
  * the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
@@ -23,9 +23,9 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
    const pare_linear_attrs *attrs = node->attrs;
    const pare_weight *w = node->weight[0];
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    PARE_TRY(pare_op_want_table(ctx, node, 0));
-   int64_t k = node->input[0]->type.dim[1];
+   int64_t k = pare_op_width(&node->input[0]->type);
    if (w->dim[1] != k)
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
@@ -35,7 +35,8 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
                             "activations are %s and the weight is %s, expected i8 with integer weights, f32 with "
                             "floats",
                             act_names[attrs->act], pare_encoding_name(w->encoding.kind));
-   *out = pare_op_matrix_like(node->input[0], w->dim[0]);
+   *out = node->input[0]->type;
+   out->dim[out->rank - 1] = w->dim[0];
    return PARE_OK;
 }
 
@@ -80,7 +81,8 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    const pare_linear_attrs *attrs = call->node->attrs;
    const float *w = pare_op_f32(call->weight[0]);
    const float *bias = call->node->n_weights > 1 ? pare_op_f32(call->weight[1]) : NULL;
-   int64_t rows = call->input[0]->type.dim[0], k = call->input[0]->type.dim[1], n = call->output->type.dim[1];
+   int64_t k = pare_op_width(&call->input[0]->type), n = pare_op_width(&call->output->type);
+   int64_t rows = pare_tensor_count(call->output) / n;
    int64_t rotation = call->node->weight[0]->encoding.rotation;
    float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x), *out = call->output->data;
    if (!x) return PARE_RESOURCE;

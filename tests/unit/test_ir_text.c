@@ -90,7 +90,7 @@ START_TEST(bad_lines_are_refused)
    refuses("weight \"w2\" [2, 4] f32 {\"transposed\":1}", "transposed");
    refuses("weight \"w2\" [2, 4] f32 {\"transposed\":true", "ends on its line");
    refuses("weight \"big\" [100000, 100000] f32", "too large for a test");
-   refuses("%1 = matmul \"m\" (%x) : f32[tokens, 2]", "no operation \"matmul\"");
+   refuses("%1 = conv \"m\" (%x) : f32[tokens, 2]", "no operation \"conv\"");
    refuses("%one = slice \"m\" (%x) : f32[tokens, 1]", "has a number");
    refuses("%1 = slice \"m\" (%y) : f32[tokens, 1]", "%y is used before");
    refuses("%1 = slice \"m\" (%9) : f32[tokens, 1]", "%9 is used before");
