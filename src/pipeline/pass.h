@@ -77,6 +77,8 @@ struct pare_pass {
    unsigned requires, ensures; /* PARE_HAS_*, PARE_IS_*; what it ensures holds when it matched anything; a
                                  pass that requires something must find something to work on */
    bool lossy;
+   double tolerance; /* not lossy, but the order of float operations changes: the largest difference allowed, as a
+                        share of the largest output; 0: the same bits */
    bool needs_calibration;
    /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
    pare_status (*check)(pare_ctx *ctx, const void *options, const char *path);

@@ -86,5 +86,5 @@ pare_status pare_pass_check_end(pare_ctx *ctx, const pare_pass_run *run, const p
    PARE_TRY(check_changed(ctx, run, check));
    PARE_TRY(check_recorded(ctx, run, check));
    if (!check->original || !run->changed) return PARE_OK;
-   return pare_reference_check(ctx, run->pass->name, check->original, run->model->graph);
+   return pare_reference_check(ctx, run->pass, check->original, run->model->graph);
 }
