@@ -23,11 +23,12 @@ static const pare_field fields[] = { PARE_FIELDS_END };
 #define INVERSE                                                                                       \
    P_EITHER(P_OP(rsqrt, VARIANCE), P_OP(reciprocal, DEVIATION), P_OP(div, P_NUMBER(1), DEVIATION),    \
             P_OP(pow, VARIANCE, P_NUMBER(-0.5)))
+#define NORMAL P_EITHER(P_OP(div, CENTERED, DEVIATION), P_PRODUCT(1, CENTERED, INVERSE))
 #define SCALED                                                                                        \
    P_EITHER(P_PRODUCT(1, P_OP(div, CENTERED, DEVIATION), P_CONST(GAIN)),                              \
             P_PRODUCT(1, CENTERED, INVERSE, P_CONST(GAIN)))
 
-static const pare_pattern *const patterns[] = { P_OP(add, SCALED, P_CONST(BIAS)), SCALED, NULL };
+static const pare_pattern *const patterns[] = { P_OP(add, SCALED, P_CONST(BIAS)), SCALED, NORMAL, NULL };
 
 static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 {
@@ -36,6 +37,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    pare_norm_attrs attrs = { .eps = m->number[EPS] };
    spec.attrs = &attrs;
    if (!(attrs.eps >= 0 && attrs.eps <= 1)) return pare_rewrite_refuse(r, "eps is %g, expected [0, 1]", attrs.eps);
+   if (!m->value[GAIN]) return pare_rewrite_refuse(r, "it has no gain, which layer_norm needs");
    if (!pare_rewrite_by_rows(r)) return PARE_OK;
    for (int slot = GAIN; slot <= BIAS && m->value[slot]; slot++) {
       spec.weight[spec.n_weights] = pare_rewrite_vector(r, m->value[slot], m->value[X]);

@@ -26,6 +26,7 @@ static const pare_field fields[] = { PARE_FIELDS_END };
 static const pare_pattern *const patterns[] = {
    P_PRODUCT(1, P_OP(div, P_ANY(X), ROOT), P_CONST(GAIN)),
    P_PRODUCT(1, INVERSE, P_ANY(X), P_CONST(GAIN)),
+   P_EITHER(P_OP(div, P_ANY(X), ROOT), P_PRODUCT(1, INVERSE, P_ANY(X))),
    NULL
 };
 
@@ -36,6 +37,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    pare_node_spec spec = { .op = PARE_OP_rms_norm, .n_inputs = 1, .n_weights = 1, .input = { m->value[X] },
                            .attrs = &attrs };
    if (!(attrs.eps >= 0 && attrs.eps <= 1)) return pare_rewrite_refuse(r, "eps is %g, expected [0, 1]", attrs.eps);
+   if (!m->value[GAIN]) return pare_rewrite_refuse(r, "it has no gain, which rms_norm needs");
    if (!pare_rewrite_by_rows(r)) return PARE_OK;
    spec.weight[0] = pare_rewrite_vector(r, m->value[GAIN], m->value[X]);
    return spec.weight[0] ? pare_rewrite_add(ctx, r, "rms_norm", &spec, out) : PARE_OK;

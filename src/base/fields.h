@@ -23,7 +23,7 @@ typedef struct pare_list {
    size_t count;
 } pare_list;
 
-enum { PARE_MAX_INTS = 4 };
+enum { PARE_MAX_INTS = 5 };
 
 /* A few whole numbers, as plain bytes: shapes and permutations. Items past the count are 0. */
 typedef struct pare_ints {

@@ -38,7 +38,7 @@ pare_status pare_field_expects(pare_ctx *ctx, const pare_field *field, pare_str 
    case PARE_FIELD_FLOAT: return range(ctx, field, "a number", 1e300, out);
    case PARE_FIELD_TEXT: return pare_str_puts(ctx, out, "a text");
    case PARE_FIELD_LIST: return pare_str_puts(ctx, out, "a list of texts");
-   case PARE_FIELD_INTS: return range(ctx, field, "a list of up to 4 whole numbers, each", PARE_JSON_EXACT, out);
+   case PARE_FIELD_INTS: return range(ctx, field, "a list of up to 5 whole numbers, each", PARE_JSON_EXACT, out);
    case PARE_FIELD_ENUM: break;
    }
    PARE_TRY(pare_str_puts(ctx, out, "one of "));

@@ -162,7 +162,8 @@ static bool take_apart(pare_match *m, product *p, pare_value *value, bool top)
    }
    if (!node || (!top && pare_uses_count(m->uses, value) != 1)) return add_leaf(m, p, value);
    if (node->op == PARE_OP_mul)
-      return pare_match_enter(m, node) && take_apart(m, p, node->input[0], false) && take_apart(m, p, node->input[1], false);
+      return pare_match_enter(m, node) && take_apart(m, p, node->input[0], false) &&
+             take_apart(m, p, node->input[1], false);
    if (node->op == PARE_OP_div && is_factor(node->input[1], &number)) {
       p->number /= number;
       return pare_match_enter(m, node) && take_apart(m, p, node->input[0], false);
@@ -237,7 +238,8 @@ static bool match_value(pare_match *m, const pare_pattern *pattern, pare_value *
       if (value->producer && value->producer->op == PARE_OP_constant) return keep(m, pattern->slot, value);
       return lacks(m, "%s is computed, expected a constant", name_of(value));
    case PARE_PATTERN_NUMBER:
-      if (!pare_value_number(value, &number)) return lacks(m, "%s is not the number %g", name_of(value), pattern->number);
+      if (!pare_value_number(value, &number))
+         return lacks(m, "%s is not the number %g", name_of(value), pattern->number);
       return match_number(m, pattern->number, number, name_of(value));
    case PARE_PATTERN_SCALAR:
       if (pare_value_number(value, &m->number[pattern->slot])) return true;

@@ -13,7 +13,7 @@
  * head_dim], or all three without B; each of the B batches attends its own keys. There may follow one of:
  *    positions i32[T]                       what causal and window go by, instead of the number of the row
  *    positions i32[T], sequences i32[T]     and only rows of the same sequence are attended
- *    a mask, broadcast to [B, heads, T, S]  f32: added to the scores; i32 (rank 2 to 4): 0 is not attended
+ *    a mask, broadcast to [B, heads, T, S]  f32: added to the scores; i32 (rank 2 or more): 0 is not attended
  * T and S are equal unless all rows see all keys. A row that attends nothing gives zeros. Without causal, later
  * positions are attended too. */
 #include <math.h>

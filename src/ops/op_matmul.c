@@ -17,7 +17,7 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    PARE_TRY(pare_op_want_f32(ctx, node, 0));
    PARE_TRY(pare_op_want_f32(ctx, node, 1));
    const pare_type *a = &node->input[0]->type, *b = &node->input[1]->type;
-   if (a->rank < 2 || b->rank < 2) return pare_op_refuse(ctx, node, "an input of rank 1, expected 2 to 4");
+   if (a->rank < 2 || b->rank < 2) return pare_op_refuse(ctx, node, "an input of rank 1, expected 2 or more");
    if (a->dim[a->rank - 1] != b->dim[b->rank - 2])
       return pare_op_refuse(ctx, node, "the last dimension of input 0 is not the last but one of input 1");
    pare_type batch = batch_of(a), other = batch_of(b);

@@ -13,10 +13,12 @@ static const pare_field fields[] = {
    PARE_FIELDS_END
 };
 
+enum { N_SYMBOLS = -PARE_DIM_PAST }; /* PAST is the last */
+
 /* A product of sizes and symbols: how often each symbol is in it. */
 typedef struct product {
    int64_t size;
-   int symbols[PARE_MAX_RANK]; /* by -1 - dim */
+   int symbols[N_SYMBOLS]; /* by -1 - dim */
 } product;
 
 static bool product_take(product *p, int64_t dim, int times)
@@ -32,7 +34,7 @@ static bool product_take(product *p, int64_t dim, int times)
 static bool product_dim(const product *p, int64_t *out)
 {
    int found = -1;
-   for (int i = 0; i < PARE_MAX_RANK; i++) {
+   for (int i = 0; i < N_SYMBOLS; i++) {
       if (p->symbols[i] == 0) continue;
       if (p->symbols[i] != 1 || found >= 0) return false;
       found = i;

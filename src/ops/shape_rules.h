@@ -1,7 +1,7 @@
 /* shape_rules: what the ops on tensors of any rank share: axes, broadcasting and walking over elements. Only
  * for src/ops.
  *
- * "Tensor" is f32 or i32 of rank 1 to 4, not a state; both have elements of four bytes. Broadcasting is that
+ * "Tensor" is f32 or i32 of rank 1 to 5, not a state; both have elements of four bytes. Broadcasting is that
  * of numpy and ONNX: shapes are aligned at their last dimension, and a dimension of 1 (or one that is not
  * there) is repeated. A symbol equals only itself. */
 #ifndef PARE_OPS_SHAPE_RULES_H

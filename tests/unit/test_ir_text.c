@@ -70,7 +70,7 @@ START_TEST(bad_lines_are_refused)
    refuses("input %y : i32[heads]", "expected a dimension");
    refuses("input %y : i32[0]", "expected a dimension");
    refuses("input %y : i32[99999999999999999999]", "expected a dimension");
-   refuses("input %y : i32[1, 1, 1, 1, 1]", "expected ']'");
+   refuses("input %y : i32[1, 1, 1, 1, 1, 1]", "expected ']'");
    refuses("input %y : i32[]", "expected a dimension");
    refuses("input %y : i32[tokens] x", "expected the end of the line, found x");
    refuses("input %x : i32[tokens]", "x: there is an input");
