@@ -1,9 +1,9 @@
 /* fuse_rope: rotary position embedding in place of the slices, signs, products and sums it is made of.
  *
- * Before:  x cos + rotated(x) sin, where rotated swaps the halves of a head (concat of slices) or its neighbours (slices
- *          of every second, stacked) and negates one of them; or the two rotated parts computed one by one and put
- *          together by halves or stacked. Of whole heads, or of their first elements, the rest put behind. Heads lie
- *          before or after the tokens. Cosines and sines may be made in any way: they are recognised by computing
+ * Before:  x cos + rotated(x) sin, where rotated swaps the halves of a head (concat of slices) or its neighbours
+ *          (slices of every second, stacked) and negates one of them; or the two rotated parts computed one by one and
+ *          put together by halves or stacked. Of whole heads, or of their first elements, the rest put behind. Heads
+ *          lie before or after the tokens. Cosines and sines may be made in any way: they are recognised by computing
  *          them for trial positions (ops/angles.h).
  * After:   one rope over the matrix [tokens, heads * elements] that the heads were split from, and the split after it;
  *          where there is no such matrix, it is made by moves of axes.

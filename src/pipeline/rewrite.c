@@ -72,7 +72,7 @@ static pare_status try_anchor(pare_ctx *ctx, pare_pass_run *run, const pare_rewr
                               const pare_uses *uses, pare_node *anchor, bool *done)
 {
    pare_match match;
-   pare_rewriter r = { .graph = run->model->graph, .uses = uses, .match = &match };
+   pare_rewriter r = { .run = run, .graph = run->model->graph, .uses = uses, .match = &match };
    const char *name = anchor->name;
    *done = false;
    if (pare_match_find(&match, uses, rewrite->patterns, anchor)) {

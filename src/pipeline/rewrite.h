@@ -11,6 +11,7 @@
 #define PARE_FUSE_TOLERANCE 5e-4
 
 typedef struct pare_rewriter {
+   pare_pass_run *run;
    pare_graph *graph;
    const pare_uses *uses;
    pare_match *match;  /* a rewrite that goes further than its pattern enters the nodes here */
@@ -23,8 +24,8 @@ typedef struct pare_rewrite {
    const pare_op *anchors;               /* ops that are in every match and tell it; PARE_OP_COUNT ends */
    bool (*tells)(const pare_node *node); /* which of those nodes; NULL: all */
    const pare_pattern *const *patterns;  /* NULL-terminated, looked for around each anchor */
-   /* What comes in the place of r->root's result (of r->match; not the anchor's), or NULL and r->why. May set
-    * r->root to a later node. */
+   /* What comes in the place of r->root's result, or NULL and r->why, and then nothing was changed. May set r->root to
+    * a later node. */
    pare_status (*build)(pare_ctx *ctx, pare_rewriter *r, pare_value **out);
 } pare_rewrite;
 
