@@ -55,23 +55,31 @@ static int64_t find_bound(const pare_graph *graph, const pare_value *input)
    return bound;
 }
 
-/* One sequence from its start; `rows` asks for the last token. Of other lists of numbers nothing is known but
- * what they are looked up in; without that they get zeros and ones, which do for masks. */
-static int32_t draw_int(const pare_value *input, int64_t bound, int64_t i, pare_rng *rng)
+/* One sequence from its start; `rows` asks for the last token. Of other numbers nothing is known but what they are
+ * looked up in; without that they are zeros and ones, which do for masks. `place` is that in a row. */
+static int32_t draw_int(const pare_value *input, int64_t bound, int64_t i, int64_t place, pare_rng *rng)
 {
    if (strcmp(input->name, "sequences") == 0) return 0;
    if (strcmp(input->name, "rows") == 0) return TOKENS - 1;
    if (strcmp(input->name, "positions") == 0) return (int32_t)(i < bound ? i : bound - 1);
-   return (int32_t)pare_rng_below(rng, bound < INT32_MAX ? (uint64_t)bound : 2);
+   int32_t drawn = (int32_t)pare_rng_below(rng, bound < INT32_MAX ? (uint64_t)bound : 2);
+   return bound < INT32_MAX || place > 1 ? drawn : place == 0;
 }
 
+/* Every row begins with a 1 and a 0, or a number above and one below 0: whatever a mask makes of them, some of a row
+ * is attended. Where nothing is, exporters average over nonsense. */
 static void draw(const pare_graph *graph, const pare_value *input, pare_rng *rng, void *data)
 {
-   size_t count = pare_type_count(&input->type, &sizes);
-   int64_t bound = find_bound(graph, input);
-   for (size_t i = 0; i < count; i++) {
-      if (input->type.dtype == PARE_F32) ((float *)data)[i] = (float)(pare_rng_unit(rng) * 4 - 2);
-      else ((int32_t *)data)[i] = draw_int(input, bound, (int64_t)i, rng);
+   pare_type type = pare_type_concrete(&input->type, &sizes);
+   int64_t width = type.dim[type.rank - 1], bound = find_bound(graph, input);
+   for (int64_t i = 0; i < (int64_t)pare_type_count(&type, &sizes); i++) {
+      int64_t place = i % width;
+      if (type.dtype == PARE_I32) {
+         ((int32_t *)data)[i] = draw_int(input, bound, i, place, rng);
+         continue;
+      }
+      float drawn = (float)(pare_rng_unit(rng) * 4 - 2);
+      ((float *)data)[i] = place == 0 ? fabsf(drawn) : place == 1 ? -fabsf(drawn) : drawn;
    }
 }
 
