@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bin/load.h"
+#include "bin/pattern_report.h"
 
 pare_status pare_print_plan(pare_app *app, const pare_recipe *recipe, const pare_pipeline_estimate *e)
 {
@@ -72,11 +73,13 @@ pare_status pare_report_passes(pare_app *app, const pare_pipeline_report *report
       pare_json_put_number(&app->body, "error", p->relative_error);
       pare_json_put_int(&app->body, "matched", p->matched);
       pare_json_put_bool(&app->body, "skipped", p->skipped);
+      pare_put_patterns(&app->body, p->patterns);
       pare_json_close_object(&app->body);
       PARE_TRY(pare_str_printf(
          ctx, &app->text, "%-16s %4lld matched  %9s -> %9s  relative error %.5f  %.2f s\n", p->pass->name,
          (long long)p->matched, pare_human_bytes((double)p->before.bytes, before),
          pare_human_bytes((double)p->after.bytes, after), p->relative_error, p->seconds));
+      PARE_TRY(pare_print_patterns(ctx, p->patterns, &app->text));
    }
    pare_json_close_array(&app->body);
    put_fallbacks(&app->body, report);

@@ -54,7 +54,7 @@ static pare_value *find_same(const pare_node *node)
    default: break;
    }
    bool computed = same && same->kind == PARE_VALUE_TEMP; /* an output must be the result of a node */
-   return computed && pare_type_equal(&same->type, &node->output->type) ? same : NULL;
+   return computed && pare_type_equal(&same->type, &node->output[0]->type) ? same : NULL;
 }
 
 static pare_status skip_same(pare_ctx *ctx, pare_pass_run *run)
@@ -64,11 +64,9 @@ static pare_status skip_same(pare_ctx *ctx, pare_pass_run *run)
       next = node->next;
       pare_value *same = find_same(node);
       if (!same) continue;
-      PARE_TRY(pare_pass_fallback(ctx, run, node->name, "fold_constants", "done", "it changes nothing"));
-      pare_graph_replace_value(graph, node->output, same);
+      PARE_TRY(pare_pass_applied(ctx, run, "changes nothing", node->name));
+      pare_graph_replace_value(graph, node->output[0], same);
       pare_graph_remove_node(graph, node);
-      run->matched++;
-      run->changed = true;
    }
    return PARE_OK;
 }
@@ -105,7 +103,8 @@ static bool is_constant(const pare_value *value)
 
 static bool is_foldable(const folder *f, const pare_node *node)
 {
-   if (node->n_inputs == 0 || node->n_weights > 0 || !is_small(&node->output->type)) return false;
+   if (node->n_inputs == 0 || node->n_weights > 0 || node->n_outputs != 1) return false;
+   if (!is_small(&node->output[0]->type)) return false;
    for (size_t i = 0; i < node->n_inputs; i++)
       if (!f->data[node->input[i]->index] && !is_constant(node->input[i])) return false;
    return true;
@@ -123,7 +122,7 @@ static pare_status read_constant(pare_ctx *ctx, folder *f, const pare_value *val
 
 static pare_status evaluate(pare_ctx *ctx, folder *f, pare_node *node)
 {
-   pare_tensor in[PARE_MAX_INPUTS], out = { .type = node->output->type };
+   pare_tensor in[PARE_MAX_INPUTS], out = { .type = node->output[0]->type };
    pare_eval_call call = { .node = node, .output = &out };
    for (size_t i = 0; i < node->n_inputs; i++) {
       const pare_value *value = node->input[i];
@@ -134,7 +133,7 @@ static pare_status evaluate(pare_ctx *ctx, folder *f, pare_node *node)
    out.data = pare_arena_array(ctx, f->arena, pare_type_count(&out.type, &no_sizes), sizeof(float));
    if (!out.data) return PARE_RESOURCE;
    PARE_TRY(pare_ops[node->op]->eval(ctx, &call));
-   f->data[node->output->index] = out.data;
+   f->data[node->output[0]->index] = out.data;
    f->nodes[f->n_nodes++] = node;
    return PARE_OK;
 }
@@ -154,14 +153,14 @@ static bool is_needed(const folder *f, const pare_value *value)
 {
    if (f->uses.is_output[value->index]) return true;
    for (size_t u = f->uses.first[value->index]; u < f->uses.first[value->index + 1]; u++)
-      if (!f->folded[f->uses.user[u]->output->index]) return true;
+      if (!f->folded[f->uses.user[u]->output[0]->index]) return true;
    return false;
 }
 
 static void decide(folder *f)
 {
    for (size_t i = f->n_nodes; i-- > 0;) {
-      const pare_value *value = f->nodes[i]->output;
+      const pare_value *value = f->nodes[i]->output[0];
       bool needed = is_needed(f, value);
       f->folded[value->index] = !needed || value->type.dtype == PARE_F32;
       f->kept[value->index] = needed && value->type.dtype == PARE_F32;
@@ -199,13 +198,13 @@ static pare_status add_constant(pare_ctx *ctx, folder *f, pare_node *node)
    pare_value *value;
    pare_reshape_attrs attrs = { 0 };
    pare_node_spec spec = { .op = PARE_OP_constant, .name = name, .n_weights = 1, .attrs = &attrs };
-   const pare_type *type = &node->output->type;
+   const pare_type *type = &node->output[0]->type;
    name_constant(f, node, name);
-   PARE_TRY(add_weight(ctx, f, name, node->output, &spec.weight[0]));
+   PARE_TRY(add_weight(ctx, f, name, node->output[0], &spec.weight[0]));
    attrs.shape.count = type->rank > 1 ? type->rank : 0;
    for (int i = 0; i < attrs.shape.count; i++) attrs.shape.items[i] = type->dim[i];
    PARE_TRY(pare_graph_add_node(ctx, f->graph, &spec, node, &value));
-   pare_graph_replace_value(f->graph, node->output, value);
+   pare_graph_replace_value(f->graph, node->output[0], value);
    return PARE_OK;
 }
 
@@ -215,15 +214,13 @@ static pare_status replace(pare_ctx *ctx, folder *f)
    size_t n_gone = 0;
    for (size_t i = 0; i < f->n_nodes; i++) {
       pare_node *node = f->nodes[i];
-      if (f->kept[node->output->index]) PARE_TRY(add_constant(ctx, f, node));
-      if (f->folded[node->output->index]) f->nodes[n_gone++] = node;
+      if (f->kept[node->output[0]->index]) PARE_TRY(add_constant(ctx, f, node));
+      if (f->folded[node->output[0]->index]) f->nodes[n_gone++] = node;
    }
    for (size_t i = n_gone; i-- > 0;) {
-      PARE_TRY(pare_pass_fallback(ctx, f->run, f->nodes[i]->name, "fold_constants", "done", "its inputs are known"));
+      PARE_TRY(pare_pass_applied(ctx, f->run, "inputs are known", f->nodes[i]->name));
       pare_graph_remove_node(f->graph, f->nodes[i]);
    }
-   f->run->matched += (int64_t)n_gone;
-   f->run->changed |= n_gone > 0;
    return PARE_OK;
 }
 
@@ -241,10 +238,11 @@ static pare_status fold(pare_ctx *ctx, folder *f)
    return replace(ctx, f);
 }
 
+/* What there is to find depends on the passes before. */
 static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
 {
    (void)ctx;
-   (void)run; /* what is known depends on the passes before */
+   (void)run;
    return PARE_OK;
 }
 

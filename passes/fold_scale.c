@@ -46,7 +46,7 @@ static double scale_of(const pare_node *node, const pare_value *value, double fa
 /* Every user of the result is an attention that can have the factor in its scale. */
 static bool goes_to_attention(const pare_rewriter *r)
 {
-   const pare_value *value = r->root->output;
+   const pare_value *value = r->root->output[0];
    const pare_uses *uses = r->uses;
    if (uses->is_output[value->index] || uses->first[value->index] == uses->first[value->index + 1]) return false;
    for (size_t u = uses->first[value->index]; u < uses->first[value->index + 1]; u++) {
@@ -59,7 +59,7 @@ static bool goes_to_attention(const pare_rewriter *r)
 /* A user that takes the value twice stands twice in a row in the list. */
 static void scale_attention(const pare_rewriter *r)
 {
-   const pare_value *value = r->root->output;
+   const pare_value *value = r->root->output[0];
    const pare_uses *uses = r->uses;
    size_t first = uses->first[value->index];
    for (size_t u = first; u < uses->first[value->index + 1]; u++) {
@@ -77,14 +77,25 @@ static bool is_alone(const pare_graph *graph, const pare_weight *weight)
    return user && !pare_weight_next_user(graph, weight, user) && weight->encoding.kind == PARE_ENC_F32;
 }
 
-/* The first `count` weights of the node are f32, each of them used here alone and once. */
-static bool may_scale(pare_rewriter *r, const pare_node *node, size_t count)
+/* The weights of the node that a factor goes into: all of them, or the matrices of a linear layer alone. */
+static size_t list_weights(const pare_node *node, bool matrices, pare_weight **out)
 {
+   size_t count = 0;
+   for (size_t i = 0; i < node->n_weights; i++)
+      if (!matrices || node->weight[i]->rank == 2) out[count++] = node->weight[i];
+   return count;
+}
+
+/* These weights are f32, each of them used here alone and once. */
+static bool may_scale(pare_rewriter *r, const pare_node *node, bool matrices)
+{
+   pare_weight *weights[PARE_MAX_WEIGHTS];
+   size_t count = list_weights(node, matrices, weights);
    for (size_t i = 0; i < count; i++) {
-      bool once = is_alone(r->graph, node->weight[i]);
-      for (size_t j = 0; j < i; j++) once = once && node->weight[j] != node->weight[i];
+      bool once = is_alone(r->graph, weights[i]);
+      for (size_t j = 0; j < i; j++) once = once && weights[j] != weights[i];
       if (once) continue;
-      pare_rewrite_refuse(r, "the weight %s of %s is not f32, or has another user", node->weight[i]->name, node->name);
+      pare_rewrite_refuse(r, "the weight %s of %s is not f32, or has another user", weights[i]->name, node->name);
       return false;
    }
    return true;
@@ -98,15 +109,16 @@ static void scale_row(void *user, int64_t row, int64_t k, float *values)
 }
 
 /* The change is no error: what the graph computes stays. */
-static pare_status scale_weights(pare_ctx *ctx, pare_rewriter *r, const pare_node *node, size_t count)
+static pare_status scale_weights(pare_ctx *ctx, pare_rewriter *r, const pare_node *node, bool matrices)
 {
+   pare_weight *weights[PARE_MAX_WEIGHTS];
+   size_t count = list_weights(node, matrices, weights);
    for (size_t i = 0; i < count; i++) {
-      pare_weight *weight = node->weight[i];
       pare_encode_error error;
-      PARE_TRY(pare_weight_edit(ctx, weight, PARE_ENC_F32, pare_pass_outfile(r->run, weight), scale_row,
+      PARE_TRY(pare_weight_edit(ctx, weights[i], PARE_ENC_F32, pare_pass_outfile(r->run, weights[i]), scale_row,
                                 &r->match->number[FACTOR], &error));
       error.squared_error = 0;
-      PARE_TRY(pare_pass_record(ctx, r->run, weight, &error));
+      PARE_TRY(pare_pass_record(ctx, r->run, weights[i], &error));
    }
    return PARE_OK;
 }
@@ -117,15 +129,17 @@ static pare_node *find_giver(pare_rewriter *r)
    pare_value *x = r->match->value[X];
    pare_node *node = x->producer;
    if (!node || !pare_uses_only(r->uses, x)) return NULL;
+   const pare_linear_attrs *attrs = node->attrs;
    if (node->op != PARE_OP_linear && node->op != PARE_OP_rms_norm && node->op != PARE_OP_layer_norm) return NULL;
-   return may_scale(r, node, node->n_weights) ? node : NULL;
+   if (node->op == PARE_OP_linear && (node->n_outputs > 1 || attrs->activation || attrs->gated)) return NULL;
+   return may_scale(r, node, false) ? node : NULL;
 }
 
 /* The linear layer that takes the result, and nothing else does. */
 static pare_node *find_taker(pare_rewriter *r)
 {
-   pare_node *node = pare_uses_only(r->uses, r->root->output);
-   return node && node->op == PARE_OP_linear && may_scale(r, node, 1) ? node : NULL;
+   pare_node *node = pare_uses_only(r->uses, r->root->output[0]);
+   return node && node->op == PARE_OP_linear && may_scale(r, node, true) ? node : NULL;
 }
 
 static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
@@ -133,13 +147,13 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    pare_value *x = r->match->value[X];
    double factor = r->match->number[FACTOR];
    if (!isfinite(factor) || factor == 0) return pare_rewrite_refuse(r, "the factor is %g", factor);
-   if (!pare_type_equal(&x->type, &r->root->output->type))
+   if (!pare_type_equal(&x->type, &r->root->output[0]->type))
       return pare_rewrite_refuse(r, "%s has another shape than what it scales", r->root->name);
    pare_rewrite_refuse(r, "no linear layer or norm gives it alone, and no linear layer or attention takes it alone");
    pare_node *giver, *taker;
    if (goes_to_attention(r)) scale_attention(r);
-   else if ((giver = find_giver(r))) PARE_TRY(scale_weights(ctx, r, giver, giver->n_weights));
-   else if ((taker = find_taker(r))) PARE_TRY(scale_weights(ctx, r, taker, 1));
+   else if ((giver = find_giver(r))) PARE_TRY(scale_weights(ctx, r, giver, false));
+   else if ((taker = find_taker(r))) PARE_TRY(scale_weights(ctx, r, taker, true));
    else return PARE_OK;
    *out = x;
    return PARE_OK;
@@ -148,6 +162,14 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "a factor elsewhere", .anchors = anchors, .tells = tells,
                                       .patterns = patterns, .build = build };
 
+/* What there is to find depends on the passes before. */
+static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
+{
+   (void)ctx;
+   (void)run;
+   return PARE_OK;
+}
+
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
    return pare_rewrite_run(ctx, run, &rewrite);
@@ -155,5 +177,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fold_scale = {
    .name = "fold_scale", .help = "put constant factors into weights and scales of attention", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = pare_rewrite_plan, .run = run_pass
+   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = plan, .run = run_pass
 };

@@ -216,9 +216,9 @@ static void find_last(scheme *s)
 {
    pare_view view;
    pare_node *chain[8], *node = s->r->root;
-   pare_view_begin(&view, node->output);
+   pare_view_begin(&view, node->output[0]);
    for (size_t n = 0; n < 8; n++) {
-      node = pare_uses_only(s->r->uses, node->output);
+      node = pare_uses_only(s->r->uses, node->output[0]);
       if (!node || (node->op != PARE_OP_reshape && node->op != PARE_OP_transpose)) return;
       if (!pare_view_apply(&view, node)) return;
       chain[n] = node;
@@ -241,7 +241,7 @@ static bool find_result(scheme *s)
    int rank = s->q.matrix ? s->q.matrix->type.rank : s->rank - 1;
    const int64_t dim[] = { s->batch, s->rows, s->heads * s->size };
    pare_type given = pare_type_of(PARE_F32, rank, dim + (3 - rank));
-   pare_type wanted = s->last ? s->last->output->type : split_type(s);
+   pare_type wanted = s->last ? s->last->output[0]->type : split_type(s);
    return pare_type_equal(&given, &wanted) || pare_view_reshape(&given, &wanted, &s->result);
 }
 
@@ -353,5 +353,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 const pare_pass pare_pass_fuse_attention = {
    .name = "fuse_attention", .help = "recognise attention in the products and masks it is made of",
    .fields = fields, .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE,
-   .plan = pare_rewrite_plan, .run = run_pass
+   .run = run_pass
 };

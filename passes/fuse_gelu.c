@@ -50,7 +50,7 @@ static const pare_op anchors[] = { PARE_OP_erf, PARE_OP_tanh, PARE_OP_sigmoid, P
 static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 {
    pare_value *x = r->match->value[X];
-   if (!pare_type_equal(&x->type, &r->root->output->type))
+   if (!pare_type_equal(&x->type, &r->root->output[0]->type))
       return pare_rewrite_refuse(r, "%s has another shape than what it is made of", r->root->name);
    pare_activation_attrs attrs = { .kind = kinds[r->match->pattern] };
    pare_node_spec spec = { .op = PARE_OP_activation, .n_inputs = 1, .input = { x }, .attrs = &attrs };
@@ -67,5 +67,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fuse_gelu = {
    .name = "fuse_gelu", .help = "recognise GELU and SiLU in the arithmetic they are made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = pare_rewrite_plan, .run = run_pass
+   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
 };

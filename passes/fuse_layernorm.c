@@ -56,5 +56,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fuse_layernorm = {
    .name = "fuse_layernorm", .help = "recognise layer_norm in the arithmetic it is made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = pare_rewrite_plan, .run = run_pass
+   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
 };

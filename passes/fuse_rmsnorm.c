@@ -53,5 +53,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fuse_rmsnorm = {
    .name = "fuse_rmsnorm", .help = "recognise rms_norm in the arithmetic it is made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = pare_rewrite_plan, .run = run_pass
+   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
 };

@@ -79,7 +79,7 @@ static bool is_slice(const pare_node *node, int64_t from, int64_t to, int64_t st
 static bool joins_last(const pare_node *node)
 {
    const pare_axis_attrs *attrs = node->attrs;
-   return attrs->axis == -1 || attrs->axis == node->output->type.rank - 1;
+   return attrs->axis == -1 || attrs->axis == node->output[0]->type.rank - 1;
 }
 
 static bool are_halves(const scheme *s)
@@ -98,11 +98,11 @@ static bool are_halves(const scheme *s)
 static void find_rest(scheme *s)
 {
    const pare_match *m = s->r->match;
-   pare_node *first = m->value[X]->producer, *join = pare_uses_only(s->r->uses, s->r->root->output);
+   pare_node *first = m->value[X]->producer, *join = pare_uses_only(s->r->uses, s->r->root->output[0]);
    if (!first || first->op != PARE_OP_slice || !is_slice(first, 0, s->turning, 1)) return;
    if (!join || join->op != PARE_OP_concat || join->n_inputs != 2 || !joins_last(join)) return;
    pare_node *rest = join->input[1]->producer;
-   if (join->input[0] != s->r->root->output || !rest || rest->op != PARE_OP_slice) return;
+   if (join->input[0] != s->r->root->output[0] || !rest || rest->op != PARE_OP_slice) return;
    pare_value *whole = first->input[0];
    int64_t size = whole->type.dim[whole->type.rank - 1];
    if (rest->input[0] != whole || !is_slice(rest, s->turning, size, 1)) return;
@@ -110,7 +110,7 @@ static void find_rest(scheme *s)
    s->size = size;
    s->last = join;
    pare_match_enter(s->r->match, join);
-   if (pare_uses_count(s->r->uses, rest->output) == 1) pare_match_enter(s->r->match, rest);
+   if (pare_uses_count(s->r->uses, rest->output[0]) == 1) pare_match_enter(s->r->match, rest);
    bool inside = true;
    for (size_t u = s->r->uses->first[m->value[X]->index]; u < s->r->uses->first[m->value[X]->index + 1]; u++)
       inside = inside && pare_match_has(m, s->r->uses->user[u]);
@@ -221,7 +221,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    find_rest(&s);
    if (!find_layout(&s)) return pare_rewrite_refuse(r, "heads are not [..., heads, tokens, elements] of known sizes");
    find_matrix(&s);
-   pare_type split = split_type(&s), matrix = matrix_type(&s), given = s.last->output->type;
+   pare_type split = split_type(&s), matrix = matrix_type(&s), given = s.last->output[0]->type;
    if (!pare_type_equal(&given, &s.heads->type) || !pare_view_reshape(&matrix, &split, &s.split))
       return pare_rewrite_refuse(r, "the shape of the result cannot be said by a reshape");
    r->root = s.last;
@@ -239,5 +239,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 const pare_pass pare_pass_fuse_rope = {
    .name = "fuse_rope", .help = "recognise rotary position embedding in the arithmetic it is made of",
    .fields = fields, .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE,
-   .plan = pare_rewrite_plan, .run = run_pass
+   .run = run_pass
 };

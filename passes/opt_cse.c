@@ -89,7 +89,8 @@ static pare_status visit(pare_ctx *ctx, search *s, pare_graph *graph, pare_node 
    seen *others = pare_name_index_find(&s->index, s->text.data);
    for (seen *other = others; other; other = other->next) {
       if (node->op == PARE_OP_constant && !same_weight(node->weight[0], other->node->weight[0])) continue;
-      pare_graph_replace_value(graph, node->output, other->node->output);
+      for (size_t i = 0; i < node->n_outputs; i++)
+         pare_graph_replace_value(graph, node->output[i], other->node->output[i]);
       s->twin[s->n_twins++] = node;
       return PARE_OK;
    }
@@ -104,18 +105,9 @@ static pare_status merge(pare_ctx *ctx, search *s, pare_pass_run *run)
    if (!s->twin) return PARE_RESOURCE;
    for (pare_node *node = graph->first; node; node = node->next) PARE_TRY(visit(ctx, s, graph, node));
    for (size_t i = s->n_twins; i-- > 0;) {
-      PARE_TRY(pare_pass_fallback(ctx, run, s->twin[i]->name, "opt_cse", "done", ""));
+      PARE_TRY(pare_pass_applied(ctx, run, "computed before", s->twin[i]->name));
       pare_graph_remove_node(graph, s->twin[i]);
    }
-   run->matched += (int64_t)s->n_twins;
-   run->changed |= s->n_twins > 0;
-   return PARE_OK;
-}
-
-static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
-{
-   (void)ctx;
-   (void)run; /* what is equal depends on the passes before */
    return PARE_OK;
 }
 
@@ -131,5 +123,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_opt_cse = {
    .name = "opt_cse", .help = "compute once what is computed twice", .fields = fields,
-   .options_size = sizeof(options), .plan = plan, .run = run_pass
+   .options_size = sizeof(options), .run = run_pass
 };

@@ -23,6 +23,13 @@ static void needed_finish(pare_ctx *ctx, needed *n)
    pare_free(ctx, n->weight);
 }
 
+static bool is_needed(const needed *n, const pare_node *node)
+{
+   for (size_t i = 0; i < node->n_outputs; i++)
+      if (n->value[node->output[i]->index]) return true;
+   return false;
+}
+
 /* Nodes stand in schedule order, so one walk from the last to the first finds everything. */
 static pare_status needed_find(pare_ctx *ctx, const pare_graph *graph, needed *n)
 {
@@ -34,7 +41,7 @@ static pare_status needed_find(pare_ctx *ctx, const pare_graph *graph, needed *n
    }
    for (size_t i = 0; i < graph->n_outputs; i++) n->value[graph->outputs[i]->index] = true;
    for (const pare_node *node = graph->last; node; node = node->prev) {
-      if (!n->value[node->output->index]) continue;
+      if (!is_needed(n, node)) continue;
       for (size_t i = 0; i < node->n_inputs; i++) n->value[node->input[i]->index] = true;
       for (size_t i = 0; i < node->n_weights; i++) n->weight[node->weight[i]->index] = true;
    }
@@ -47,7 +54,7 @@ static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
    needed n;
    PARE_TRY(needed_find(ctx, graph, &n));
    for (const pare_node *node = graph->first; node; node = node->next)
-      run->matched += !n.value[node->output->index];
+      run->matched += !is_needed(&n, node);
    for (size_t i = 0; i < graph->n_weights; i++)
       if (!n.weight[i]) pare_pass_plan_drop(run, graph->weights[i]);
    needed_finish(ctx, &n);
@@ -63,7 +70,7 @@ static pare_status remove_nodes(pare_ctx *ctx, pare_pass_run *run, const needed 
    pare_node **dead = pare_alloc_array(ctx, graph->n_nodes + 1, sizeof *dead);
    if (!dead) return PARE_RESOURCE;
    for (pare_node *node = graph->last; node; node = node->prev)
-      if (!n->value[node->output->index]) dead[count++] = node;
+      if (!is_needed(n, node)) dead[count++] = node;
    for (size_t i = 0; i < count; i++) pare_graph_remove_node(graph, dead[i]);
    run->matched += (int64_t)count;
    run->changed |= count > 0;

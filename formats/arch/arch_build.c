@@ -80,11 +80,10 @@ pare_value *pare_build_layer_norm(pare_builder *b, const char *name, pare_value 
                                               .attrs = &attrs });
 }
 
-pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, int64_t head_dim, double theta)
+pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, const pare_rope_attrs *rope)
 {
-   pare_rope_attrs attrs = { .head_dim = head_dim, .rot_dim = head_dim, .theta = theta };
    return add_node(b, name,
-                   (pare_node_spec){ .op = PARE_OP_rope, .input = { x, b->positions }, .attrs = &attrs });
+                   (pare_node_spec){ .op = PARE_OP_rope, .input = { x, b->positions }, .attrs = rope });
 }
 
 pare_value *pare_build_activation(pare_builder *b, const char *name, pare_value *x, int kind)

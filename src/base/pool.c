@@ -3,8 +3,9 @@
  * The items of a loop are cut into one contiguous range a worker; who has finished its own range takes items
  * from the others'. Workers enter a loop through `gate`, one 64-bit word of generation, open bit and number
  * of workers inside. When the caller finds every item taken it closes the gate and waits only for those
- * inside, so a worker that the system has not scheduled yet delays nobody. Spinning is bounded by time and
- * left out when there are more threads than processors. Sleeping uses Dekker's handshake: a sleeper announces
+ * inside, so a worker that the system has not scheduled yet delays nobody. Spinning is bounded by time, longer
+ * than what lies between two loops of a decode step (waking a sleeper costs as much as a small layer), and left
+ * out when there are more threads than processors. Sleeping uses Dekker's handshake: a sleeper announces
  * itself, then looks again; a waker changes the state, then looks for sleepers (all seq_cst). */
 #define _GNU_SOURCE
 #include "base/pool.h"
@@ -18,7 +19,7 @@
 #include "base/cpu.h"
 
 enum { CACHE_LINE = 64, MOST_THREADS = 1024, PAUSES = 32 };
-#define SPIN_SECONDS 40e-6
+#define SPIN_SECONDS 400e-6
 
 #define GATE_OPEN 0x80000000u
 #define GATE_INSIDE 0x7fffffffu
@@ -36,8 +37,9 @@ struct pare_pool {
    int wanted;   /* ctx->threads this pool was made for */
    int width;    /* workers that really run, the caller included */
    bool spins;
-   pare_work work;
+   pare_work_range work;
    void *arg;
+   int64_t grain;
    alignas(CACHE_LINE) atomic_uint_fast64_t gate;
    atomic_int sleepers; /* workers asleep, or about to be */
    atomic_bool waiting; /* the caller is asleep, or about to be */
@@ -79,8 +81,9 @@ static void take_items(pare_pool *pool, worker *from, int id)
 {
    /* The test keeps the counter of a finished range from creeping up. */
    while (atomic_load_explicit(&from->next, memory_order_relaxed) < from->end) {
-      int64_t item = atomic_fetch_add_explicit(&from->next, 1, memory_order_relaxed);
-      if (item < from->end) pool->work(pool->arg, item, id);
+      int64_t item = atomic_fetch_add_explicit(&from->next, pool->grain, memory_order_relaxed);
+      int64_t end = from->end - item < pool->grain ? from->end : item + pool->grain;
+      if (item < end) pool->work(pool->arg, item, end, id);
    }
 }
 
@@ -153,10 +156,11 @@ static void wake_sleepers(pare_pool *pool)
    pthread_mutex_unlock(&pool->lock);
 }
 
-static void open_gate(pare_pool *pool, int64_t count, pare_work work, void *arg)
+static void open_gate(pare_pool *pool, int64_t count, int64_t grain, pare_work_range work, void *arg)
 {
    pool->work = work;
    pool->arg = arg;
+   pool->grain = grain;
    int64_t share = count / pool->width, rest = count % pool->width, first = 0;
    for (int i = 0; i < pool->width; i++) {
       worker *w = &pool->workers[i];
@@ -263,16 +267,33 @@ int pare_pool_width(pare_ctx *ctx)
    return pool ? pool->width : 1;
 }
 
-void pare_pool_run(pare_ctx *ctx, int64_t count, pare_work work, void *arg)
+void pare_pool_run_ranges(pare_ctx *ctx, int64_t count, int64_t grain, pare_work_range work, void *arg)
 {
    pare_pool *pool = count > 1 ? get_pool(ctx) : NULL;
    unsigned before = pare_fp_pin();
    if (!pool || pool->width == 1) {
-      for (int64_t i = 0; i < count; i++) work(arg, i, 0);
+      for (int64_t i = 0; i < count; i += grain) work(arg, i, count - i < grain ? count : i + grain, 0);
    } else {
-      open_gate(pool, count, work, arg);
+      open_gate(pool, count, grain, work, arg);
       take_part(pool, 0);
       close_gate(pool);
    }
    pare_fp_restore(before);
+}
+
+typedef struct item_job {
+   pare_work work;
+   void *arg;
+} item_job;
+
+static void work_on_items(void *arg, int64_t from, int64_t to, int id)
+{
+   const item_job *job = arg;
+   for (int64_t item = from; item < to; item++) job->work(job->arg, item, id);
+}
+
+void pare_pool_run(pare_ctx *ctx, int64_t count, pare_work work, void *arg)
+{
+   item_job job = { work, arg };
+   pare_pool_run_ranges(ctx, count, 1, work_on_items, &job);
 }

@@ -14,6 +14,10 @@ typedef void (*pare_work)(void *arg, int64_t item, int worker);
 /* Runs items [0, count); returns when all are done. With one thread (or when no thread can be started) the
  * caller runs them all. Loops do not nest. */
 void pare_pool_run(pare_ctx *ctx, int64_t count, pare_work work, void *arg);
+/* The same for work that is cheaper in ranges: each worker has one contiguous share of the items and takes
+ * `grain` (>= 1) of them at a time, then what the others have left. */
+typedef void (*pare_work_range)(void *arg, int64_t from, int64_t to, int worker);
+void pare_pool_run_ranges(pare_ctx *ctx, int64_t count, int64_t grain, pare_work_range work, void *arg);
 /* Largest number of workers pare_pool_run will use for this context (>= 1). */
 int pare_pool_width(pare_ctx *ctx);
 void pare_pool_destroy(pare_ctx *ctx, pare_pool *pool); /* called by pare_ctx_finish; NULL is fine */

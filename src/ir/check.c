@@ -55,6 +55,15 @@ static bool ints_fit(const pare_field *field, const pare_ints *ints)
    return true;
 }
 
+static bool numbers_fit(const pare_field *field, const pare_numbers *numbers)
+{
+   for (size_t i = 0; i < numbers->count; i++) {
+      double value = numbers->items[i];
+      if (!(value >= field->min && value <= field->max)) return false;
+   }
+   return true;
+}
+
 static bool attr_fits(const pare_field *field, const void *attrs)
 {
    const char *at = (const char *)attrs + field->offset;
@@ -73,11 +82,12 @@ static bool attr_fits(const pare_field *field, const void *attrs)
       while (field->choices[count]) count++;
       return value >= 0 && value < count;
    }
+   case PARE_FIELD_NUMBERS: return numbers_fit(field, (const pare_numbers *)at);
    case PARE_FIELD_INTS: return ints_fit(field, (const pare_ints *)(const void *)at);
    case PARE_FIELD_TEXT:
    case PARE_FIELD_LIST: break;
    }
-   return false; /* attributes are plain values: they are copied byte by byte */
+   return false; /* attributes are copied byte by byte, and numbers after that */
 }
 
 pare_status pare_check_attrs(pare_ctx *ctx, const pare_op_info *info, const char *node, const void *attrs)
@@ -102,6 +112,14 @@ pare_status pare_check_arity(pare_ctx *ctx, const pare_op_info *info, const char
    if (n_weights >= info->min_weights && n_weights <= info->max_weights) return PARE_OK;
    return pare_fail(ctx, PARE_INPUT, node, "%s takes %zu to %zu weights, found %zu", info->name,
                     info->min_weights, info->max_weights, n_weights);
+}
+
+pare_status pare_node_infer(pare_ctx *ctx, const pare_node *node, size_t *n_outputs, pare_type *types)
+{
+   const pare_op_info *info = pare_ops[node->op];
+   *n_outputs = 1;
+   if (info->count) PARE_TRY(info->count(ctx, node, n_outputs));
+   return info->infer(ctx, node, types);
 }
 
 pare_status pare_check_storage(pare_ctx *ctx, const char *name, int rank, const int64_t *dim,

@@ -14,6 +14,8 @@ pare_status pare_check_attrs(pare_ctx *ctx, const pare_op_info *info, const char
 /* PARE_INPUT unless the number of inputs and weights is what the op takes. */
 pare_status pare_check_arity(pare_ctx *ctx, const pare_op_info *info, const char *node, size_t n_inputs,
                              size_t n_weights);
+/* How many outputs the node has and their types (room for PARE_MAX_OUTPUTS), by the op's rules. */
+pare_status pare_node_infer(pare_ctx *ctx, const pare_node *node, size_t *n_outputs, pare_type *types);
 /* PARE_INPUT unless the encoding can hold the shape and data has the size it asks for. */
 pare_status pare_check_storage(pare_ctx *ctx, const char *name, int rank, const int64_t *dim,
                                const pare_encoding *encoding, const pare_buffer *data);

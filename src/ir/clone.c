@@ -32,7 +32,9 @@ static pare_status clone_nodes(pare_ctx *ctx, const pare_graph *from, pare_graph
                               .n_weights = node->n_weights, .attrs = node->attrs };
       for (size_t i = 0; i < node->n_inputs; i++) spec.input[i] = copies[node->input[i]->index];
       for (size_t i = 0; i < node->n_weights; i++) spec.weight[i] = to->weights[node->weight[i]->index];
-      PARE_TRY(pare_graph_add_node(ctx, to, &spec, NULL, &copies[node->output->index]));
+      pare_value *results[PARE_MAX_OUTPUTS];
+      PARE_TRY(pare_graph_add_node(ctx, to, &spec, NULL, results));
+      for (size_t i = 0; i < node->n_outputs; i++) copies[node->output[i]->index] = results[i];
    }
    for (size_t i = 0; i < from->n_outputs; i++)
       PARE_TRY(pare_graph_add_output(ctx, to, copies[from->outputs[i]->index]));

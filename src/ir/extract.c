@@ -8,11 +8,18 @@ typedef struct extraction {
    pare_value **copies; /* [n_values] */
 } extraction;
 
+static bool gives_needed(const extraction *e, const pare_node *node)
+{
+   for (size_t i = 0; i < node->n_outputs; i++)
+      if (e->needed[node->output[i]->index]) return true;
+   return false;
+}
+
 static void mark(extraction *e, pare_value *const *values, size_t count)
 {
    for (size_t i = 0; i < count; i++) e->needed[values[i]->index] = true;
    for (const pare_node *node = e->from->last; node; node = node->prev) {
-      if (!e->needed[node->output->index]) continue;
+      if (!gives_needed(e, node)) continue;
       for (size_t i = 0; i < node->n_inputs; i++) e->needed[node->input[i]->index] = true;
    }
 }
@@ -43,14 +50,17 @@ static pare_status copy_node(pare_ctx *ctx, extraction *e, const pare_node *node
                            .n_weights = node->n_weights, .attrs = node->attrs };
    for (size_t i = 0; i < node->n_inputs; i++) spec.input[i] = e->copies[node->input[i]->index];
    for (size_t i = 0; i < node->n_weights; i++) PARE_TRY(copy_weight(ctx, e, node->weight[i], &spec.weight[i]));
-   return pare_graph_add_node(ctx, e->to, &spec, NULL, &e->copies[node->output->index]);
+   pare_value *results[PARE_MAX_OUTPUTS];
+   PARE_TRY(pare_graph_add_node(ctx, e->to, &spec, NULL, results));
+   for (size_t i = 0; i < node->n_outputs; i++) e->copies[node->output[i]->index] = results[i];
+   return PARE_OK;
 }
 
 static pare_status copy_all(pare_ctx *ctx, extraction *e, pare_value *const *values, size_t count)
 {
    PARE_TRY(copy_named(ctx, e));
    for (const pare_node *node = e->from->first; node; node = node->next)
-      if (e->needed[node->output->index]) PARE_TRY(copy_node(ctx, e, node));
+      if (gives_needed(e, node)) PARE_TRY(copy_node(ctx, e, node));
    for (size_t i = 0; i < count; i++) PARE_TRY(pare_graph_add_output(ctx, e->to, e->copies[values[i]->index]));
    return PARE_OK;
 }

@@ -18,7 +18,7 @@ typedef enum pare_op {
    PARE_OP_COUNT
 } pare_op;
 
-enum { PARE_MAX_INPUTS = 8, PARE_MAX_WEIGHTS = 4 };
+enum { PARE_MAX_INPUTS = 8, PARE_MAX_WEIGHTS = 8, PARE_MAX_OUTPUTS = 4 };
 
 /* What a graph may hold, checked wherever something is added. */
 enum {
@@ -43,10 +43,10 @@ typedef struct pare_value {
 struct pare_node {
    pare_op op;
    const char *name; /* stable and unique, e.g. "layers.3.mlp.down_proj" */
-   size_t n_inputs, n_weights;
+   size_t n_inputs, n_weights, n_outputs;
    pare_value *input[PARE_MAX_INPUTS];
    pare_weight *weight[PARE_MAX_WEIGHTS];
-   pare_value *output;
+   pare_value *output[PARE_MAX_OUTPUTS]; /* as many as the op says, at least one */
    void *attrs; /* the op's struct, described by its field table (op.h) */
    pare_node *prev, *next;
 };
@@ -95,13 +95,13 @@ typedef struct pare_node_spec {
    const void *attrs;
 } pare_node_spec;
 
-/* Appends the node (before `before` when not NULL), infers its output type with the op's rule and gives the
- * output value. PARE_INPUT with the node's name when the op refuses its inputs, weights or attributes, or a
- * state has a user already. */
+/* Appends the node (before `before` when not NULL), infers its output types with the op's rule and gives the
+ * output values (out: room for as many as the node has). PARE_INPUT with the node's name when the op refuses
+ * its inputs, weights or attributes, or a state has a user already. */
 pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec,
                                 pare_node *before, pare_value **out);
 pare_status pare_graph_add_output(pare_ctx *ctx, pare_graph *graph, pare_value *value);
-/* Unlinks a node whose output has no user. Its value leaves graph->values; value and attributes stay in the
+/* Unlinks a node whose outputs have no user. Its values leave graph->values; values and attributes stay in the
  * arena until the graph ends. */
 void pare_graph_remove_node(pare_graph *graph, pare_node *node);
 /* Drops a weight that no node uses (and its buffer reference). */

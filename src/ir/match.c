@@ -110,7 +110,7 @@ static bool match_op(pare_match *m, const pare_pattern *pattern, pare_value *val
    pare_node *node = value->producer;
    const char *wanted = pare_ops[pattern->op]->name;
    if (!node) return lacks(m, "%s is an input, expected the result of %s", value->name, wanted);
-   if (node->op != pattern->op)
+   if (node->op != pattern->op || node->n_outputs != 1)
       return lacks(m, "%s is %s, expected %s", node->name, pare_ops[node->op]->name, wanted);
    if (!pare_match_enter(m, node)) return false;
    pare_match before = *m;
@@ -259,7 +259,7 @@ static bool match_value(pare_match *m, const pare_pattern *pattern, pare_value *
 static bool is_closed(pare_match *m, const pare_node *root)
 {
    for (size_t i = 0; i < m->n_inside; i++) {
-      const pare_value *value = m->inside[i]->output;
+      const pare_value *value = m->inside[i]->output[0];
       if (m->inside[i] == root) continue;
       bool closed = !m->uses->is_output[value->index];
       for (size_t u = m->uses->first[value->index]; u < m->uses->first[value->index + 1]; u++)
@@ -276,7 +276,7 @@ static bool match_root(pare_match *m, const pare_uses *uses, const pare_pattern 
                        const pare_node *anchor)
 {
    *m = (pare_match){ .uses = uses, .anchor = anchor, .root = root };
-   if (!match_value(m, pattern, root->output) || !is_closed(m, root)) return false;
+   if (!match_value(m, pattern, root->output[0]) || !is_closed(m, root)) return false;
    return !anchor || pare_match_has(m, anchor);
 }
 
@@ -285,21 +285,29 @@ bool pare_match_at(pare_match *m, const pare_uses *uses, const pare_pattern *pat
    return match_root(m, uses, pattern, root, NULL);
 }
 
+static bool is_listed(pare_node *const *list, size_t count, const pare_node *node)
+{
+   for (size_t i = 0; i < count; i++)
+      if (list[i] == node) return true;
+   return false;
+}
+
+static size_t list_users(const pare_uses *uses, const pare_value *value, pare_node **roots, size_t count)
+{
+   for (size_t u = uses->first[value->index]; u < uses->first[value->index + 1] && count < ROOTS; u++)
+      if (!is_listed(roots, count, uses->user[u])) roots[count++] = uses->user[u];
+   return count;
+}
+
 /* The anchor and its users' users, each once, nearest first. */
 static size_t list_roots(const pare_uses *uses, pare_node *anchor, pare_node **roots)
 {
    size_t count = 1, from = 0;
    roots[0] = anchor;
    for (int depth = 0; depth < USERS_DEEP; depth++) {
-      size_t to = count;
-      for (; from < to; from++) {
-         size_t value = roots[from]->output->index;
-         for (size_t u = uses->first[value]; u < uses->first[value + 1] && count < ROOTS; u++) {
-            bool listed = false;
-            for (size_t i = 0; i < count && !listed; i++) listed = roots[i] == uses->user[u];
-            if (!listed) roots[count++] = uses->user[u];
-         }
-      }
+      for (size_t to = count; from < to; from++)
+         for (size_t i = 0; i < roots[from]->n_outputs; i++)
+            count = list_users(uses, roots[from]->output[i], roots, count);
    }
    return count;
 }

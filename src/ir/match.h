@@ -13,7 +13,7 @@
  * P_CONST(slot)         the result of a constant node
  * P_NUMBER(x)           a constant that is x everywhere
  * P_SCALAR(slot)        a constant of one number everywhere, kept in number[slot]
- * P_OP(op, ...)         a node with these inputs; those of add, mul, max and min in any order
+ * P_OP(op, ...)         a node of one result with these inputs; those of add, mul, max and min in any order
  * P_KEEP(slot, p)       p, its value kept
  * P_EITHER(...)         the first of these that fits
  * P_PRODUCT(x, ...)     a product of x and these, in any order and nesting: chains of mul, division by and

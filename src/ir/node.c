@@ -35,25 +35,36 @@ static pare_status set_attrs(pare_ctx *ctx, pare_graph *graph, const pare_op_inf
    if (!node->attrs) return PARE_RESOURCE;
    if (attrs) memcpy(node->attrs, attrs, info->attrs_size);
    else PARE_TRY(pare_fields_init(ctx, info->fields, graph->arena, node->attrs));
+   PARE_TRY(pare_fields_own_numbers(ctx, info->fields, graph->arena, node->attrs));
    return pare_check_attrs(ctx, info, node->name, node->attrs);
+}
+
+static pare_status make_outputs(pare_ctx *ctx, pare_graph *graph, pare_node *node)
+{
+   pare_type types[PARE_MAX_OUTPUTS];
+   const pare_op_info *info = pare_ops[node->op];
+   PARE_TRY(pare_node_infer(ctx, node, &node->n_outputs, types));
+   for (size_t i = 0; i < node->n_outputs; i++) {
+      if (!pare_type_valid(&types[i]))
+         return pare_fail(ctx, PARE_INPUT, node->name, "%s: the result is too large", info->name);
+      node->output[i] = pare_arena_alloc(ctx, graph->arena, sizeof **node->output);
+      if (!node->output[i]) return PARE_RESOURCE;
+      *node->output[i] = (pare_value){ .kind = PARE_VALUE_TEMP, .type = types[i], .producer = node };
+   }
+   return PARE_OK;
 }
 
 static pare_status make_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec, pare_node **out)
 {
    const pare_op_info *info = pare_ops[spec->op];
    pare_node *node = pare_arena_alloc(ctx, graph->arena, sizeof *node);
-   pare_value *value = node ? pare_arena_alloc(ctx, graph->arena, sizeof *value) : NULL;
-   char *name = value ? pare_arena_strdup(ctx, graph->arena, spec->name) : NULL;
+   char *name = node ? pare_arena_strdup(ctx, graph->arena, spec->name) : NULL;
    if (!name) return PARE_RESOURCE;
-   *node = (pare_node){ .op = spec->op, .name = name, .output = value, .n_inputs = spec->n_inputs,
-                        .n_weights = spec->n_weights };
+   *node = (pare_node){ .op = spec->op, .name = name, .n_inputs = spec->n_inputs, .n_weights = spec->n_weights };
    memcpy(node->input, spec->input, spec->n_inputs * sizeof *node->input);
    memcpy(node->weight, spec->weight, spec->n_weights * sizeof *node->weight);
-   *value = (pare_value){ .kind = PARE_VALUE_TEMP, .producer = node };
    PARE_TRY(set_attrs(ctx, graph, info, spec->attrs, node));
-   PARE_TRY(info->infer(ctx, node, &value->type));
-   if (!pare_type_valid(&value->type))
-      return pare_fail(ctx, PARE_INPUT, name, "%s: the result is too large", info->name);
+   PARE_TRY(make_outputs(ctx, graph, node));
    *out = node;
    return PARE_OK;
 }
@@ -76,21 +87,36 @@ static void link_node(pare_graph *graph, pare_node *node, pare_node *before)
    graph->n_nodes++;
 }
 
+static void unlist_outputs(pare_graph *graph, const pare_node *node, size_t count)
+{
+   while (count > 0) pare_value_list_remove(graph, node->output[--count]);
+}
+
+static pare_status list_outputs(pare_ctx *ctx, pare_graph *graph, const pare_node *node)
+{
+   for (size_t i = 0; i < node->n_outputs; i++) {
+      if (pare_value_list_add(ctx, graph, node->output[i]) == PARE_OK) continue;
+      unlist_outputs(graph, node, i);
+      return PARE_RESOURCE;
+   }
+   return PARE_OK;
+}
+
 pare_status pare_graph_add_node(pare_ctx *ctx, pare_graph *graph, const pare_node_spec *spec,
                                 pare_node *before, pare_value **out)
 {
    pare_node *node = NULL;
    PARE_TRY(check_spec(ctx, graph, spec));
    PARE_TRY(make_node(ctx, graph, spec, &node));
-   PARE_TRY(pare_value_list_add(ctx, graph, node->output));
+   PARE_TRY(list_outputs(ctx, graph, node));
    pare_status status = pare_name_index_add(ctx, &graph->node_names, node->name, node);
    if (status != PARE_OK) {
-      pare_value_list_remove(graph, node->output);
+      unlist_outputs(graph, node, node->n_outputs);
       return status;
    }
    link_node(graph, node, before);
    claim_states(node, node);
-   *out = node->output;
+   memcpy(out, node->output, node->n_outputs * sizeof *out);
    return PARE_OK;
 }
 
@@ -103,7 +129,7 @@ void pare_graph_remove_node(pare_graph *graph, pare_node *node)
    graph->n_nodes--;
    claim_states(node, NULL);
    pare_name_index_remove(&graph->node_names, node->name);
-   pare_value_list_remove(graph, node->output);
+   unlist_outputs(graph, node, node->n_outputs);
 }
 
 void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to)

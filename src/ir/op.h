@@ -17,12 +17,12 @@ typedef struct pare_tensor {
 } pare_tensor;
 
 /* One evaluation of a node: inputs (states too, which the op updates in place), weights decoded to f32, the
- * output. */
+ * outputs. */
 typedef struct pare_eval_call {
    const pare_node *node;
    const pare_tensor *input[PARE_MAX_INPUTS];
    const pare_tensor *weight[PARE_MAX_WEIGHTS];
-   pare_tensor *output;
+   pare_tensor *output; /* [n_outputs] */
 } pare_eval_call;
 
 typedef struct pare_op_info {
@@ -33,7 +33,10 @@ typedef struct pare_op_info {
    size_t n_inputs;          /* at least so many */
    size_t optional_inputs;   /* and up to so many more */
    size_t min_weights, max_weights;
-   /* Output type from inputs, weights and attributes; PARE_INPUT with the node's name if they do not fit. */
+   /* Outputs of a node with these weights and attributes, 1 to PARE_MAX_OUTPUTS; NULL: always one. PARE_INPUT
+    * with the node's name if they do not fit. */
+   pare_status (*count)(pare_ctx *ctx, const pare_node *node, size_t *n_outputs);
+   /* The type of each output from inputs, weights and attributes; PARE_INPUT if they do not fit. */
    pare_status (*infer)(pare_ctx *ctx, const pare_node *node, pare_type *out);
    /* Reference evaluation in plain C, the meaning of the op. */
    pare_status (*eval)(pare_ctx *ctx, const pare_eval_call *call);

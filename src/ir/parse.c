@@ -128,7 +128,6 @@ static pare_status read_attrs(parser *p, pare_scan *s, const pare_op_info *info,
 static pare_status check_type(parser *p, pare_scan *s, const char *node, const pare_type *found)
 {
    pare_type type;
-   PARE_TRY(pare_scan_expect(s, ':'));
    PARE_TRY(pare_scan_type(s, &type));
    if (pare_type_equal(&type, found)) return PARE_OK;
    pare_str text = { 0 };
@@ -139,25 +138,46 @@ static pare_status check_type(parser *p, pare_scan *s, const char *node, const p
    return status;
 }
 
+/* The numbers on the left: %3, %4 = ... */
+static pare_status read_results(parser *p, pare_scan *s, pare_scan_name *numbers, size_t *count)
+{
+   *count = 0;
+   do {
+      if (*count == PARE_MAX_OUTPUTS) return pare_scan_misfit(s, "fewer results");
+      char *number = numbers[(*count)++];
+      PARE_TRY(pare_scan_value(s, number));
+      if (number[strspn(number, "0123456789")])
+         return pare_fail(p->ctx, PARE_INPUT, s->where, "%%%s: the result of a node has a number", number);
+   } while (pare_scan_accept(s, ','));
+   return pare_scan_expect(s, '=');
+}
+
 /* %3 = linear "name" (%2) ["weight"] {"act":"i8"} : f32[tokens, 128] */
 static pare_status parse_node(parser *p, pare_scan *s)
 {
-   pare_scan_name number, name;
+   pare_scan_name numbers[PARE_MAX_OUTPUTS], name;
    pare_node_spec spec = { .name = name };
    const pare_op_info *info;
-   pare_value *value;
-   PARE_TRY(pare_scan_value(s, number));
-   if (number[strspn(number, "0123456789")])
-      return pare_fail(p->ctx, PARE_INPUT, s->where, "%%%s: the result of a node has a number", number);
-   PARE_TRY(pare_scan_expect(s, '='));
+   pare_value *values[PARE_MAX_OUTPUTS];
+   size_t count;
+   PARE_TRY(read_results(p, s, numbers, &count));
    PARE_TRY(read_op(p, s, &spec, &info));
    PARE_TRY(pare_scan_quoted(s, name));
    PARE_TRY(read_inputs(p, s, &spec));
    PARE_TRY(read_weights(p, s, &spec));
    PARE_TRY(read_attrs(p, s, info, &spec));
-   PARE_TRY(pare_graph_add_node(p->ctx, p->graph, &spec, NULL, &value));
-   PARE_TRY(check_type(p, s, name, &value->type));
-   return define(p, s, number, value);
+   PARE_TRY(pare_graph_add_node(p->ctx, p->graph, &spec, NULL, values));
+   const pare_node *node = values[0]->producer;
+   if (node->n_outputs != count)
+      return pare_fail(p->ctx, PARE_INPUT, name, "%s has %zu results, found %zu", info->name, node->n_outputs,
+                       count);
+   PARE_TRY(pare_scan_expect(s, ':'));
+   for (size_t i = 0; i < count; i++) {
+      if (i) PARE_TRY(pare_scan_expect(s, ','));
+      PARE_TRY(check_type(p, s, name, &values[i]->type));
+      PARE_TRY(define(p, s, numbers[i], values[i]));
+   }
+   return PARE_OK;
 }
 
 static pare_status parse_output(parser *p, pare_scan *s)

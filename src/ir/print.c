@@ -91,12 +91,19 @@ static pare_status put_node(printer *p, const pare_node *node)
 {
    const pare_op_info *info = pare_ops[node->op];
    PARE_TRY(pare_str_puts(p->ctx, p->out, "  "));
-   PARE_TRY(put_value(p, node->output));
+   for (size_t i = 0; i < node->n_outputs; i++) {
+      if (i) PARE_TRY(pare_str_puts(p->ctx, p->out, ", "));
+      PARE_TRY(put_value(p, node->output[i]));
+   }
    PARE_TRY(pare_str_printf(p->ctx, p->out, " = %s ", info->name));
    PARE_TRY(put_quoted(p, node->name));
    PARE_TRY(put_operands(p, node));
    PARE_TRY(put_fields(p, info->fields, node->attrs));
-   return put_type(p, &node->output->type);
+   for (size_t i = 0; i < node->n_outputs; i++) {
+      PARE_TRY(pare_str_puts(p->ctx, p->out, i ? ", " : " : "));
+      PARE_TRY(pare_type_print(p->ctx, &node->output[i]->type, p->out));
+   }
+   return pare_str_puts(p->ctx, p->out, "\n");
 }
 
 static pare_status put_graph(printer *p, const pare_graph *graph)
@@ -121,8 +128,9 @@ pare_status pare_graph_print(pare_ctx *ctx, const pare_graph *graph, pare_str *o
    p.number = pare_alloc_array(ctx, graph->n_values + 1, sizeof *p.number);
    if (!p.number) return PARE_RESOURCE;
    size_t count = 0;
-   for (const pare_node *node = graph->first; node; node = node->next)
-      p.number[node->output->index] = count++;
+   for (const pare_node *node = graph->first; node; node = node->next) {
+      for (size_t i = 0; i < node->n_outputs; i++) p.number[node->output[i]->index] = count++;
+   }
    pare_status status = put_graph(&p, graph);
    pare_free(ctx, p.number);
    return status;

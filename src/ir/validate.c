@@ -8,6 +8,7 @@ typedef struct checker {
    pare_ctx *ctx;
    const pare_graph *graph;
    bool *defined; /* [n_values] inputs, states, and results of the nodes passed so far */
+   size_t n_results; /* of the nodes passed so far */
 } checker;
 
 #define REFUSE(c, where, ...) pare_fail((c)->ctx, PARE_INPUT, where, __VA_ARGS__)
@@ -32,8 +33,6 @@ static pare_status check_values(checker *c)
       if (value->kind != PARE_VALUE_TEMP) PARE_TRY(check_named_value(c, value));
       else temporaries++;
    }
-   if (temporaries != c->graph->n_nodes)
-      return REFUSE(c, c->graph->name, "%zu results of %zu nodes", temporaries, c->graph->n_nodes);
    if (c->graph->value_names.count != c->graph->n_values - temporaries)
       return REFUSE(c, c->graph->name, "the index of names and the list of values differ");
    return PARE_OK;
@@ -72,25 +71,35 @@ static pare_status check_operands(checker *c, const pare_node *node)
    return PARE_OK;
 }
 
-static pare_status check_result(checker *c, const pare_node *node)
+static pare_status check_result(checker *c, const pare_node *node, const pare_value *value,
+                                const pare_type *type)
 {
-   const pare_value *value = node->output;
    if (!pare_graph_owns_value(c->graph, value))
       return REFUSE(c, node->name, "the result is not a value of the graph");
    if (value->kind != PARE_VALUE_TEMP || value->producer != node || c->defined[value->index])
       return REFUSE(c, node->name, "the result belongs to something else");
-   pare_type type;
-   PARE_TRY(pare_ops[node->op]->infer(c->ctx, node, &type));
    c->defined[value->index] = true;
-   if (pare_type_equal(&type, &value->type)) return PARE_OK;
+   c->n_results++;
+   if (pare_type_equal(type, &value->type)) return PARE_OK;
    pare_str expected = { 0 }, found = { 0 };
-   pare_status status = pare_type_print(c->ctx, &type, &expected);
+   pare_status status = pare_type_print(c->ctx, type, &expected);
    if (status == PARE_OK) status = pare_type_print(c->ctx, &value->type, &found);
    if (status == PARE_OK)
       status = REFUSE(c, node->name, "the result is %s, expected %s", found.data, expected.data);
    pare_str_finish(c->ctx, &expected);
    pare_str_finish(c->ctx, &found);
    return status;
+}
+
+static pare_status check_results(checker *c, const pare_node *node)
+{
+   pare_type types[PARE_MAX_OUTPUTS];
+   size_t count;
+   PARE_TRY(pare_node_infer(c->ctx, node, &count, types));
+   if (node->n_outputs != count)
+      return REFUSE(c, node->name, "%zu results, expected %zu", node->n_outputs, count);
+   for (size_t i = 0; i < count; i++) PARE_TRY(check_result(c, node, node->output[i], &types[i]));
+   return PARE_OK;
 }
 
 static pare_status check_node(checker *c, const pare_node *node)
@@ -104,7 +113,7 @@ static pare_status check_node(checker *c, const pare_node *node)
    PARE_TRY(check_operands(c, node));
    if (info->attrs_size && !node->attrs) return REFUSE(c, node->name, "%s has no attributes", info->name);
    PARE_TRY(pare_check_attrs(c->ctx, info, node->name, node->attrs));
-   return check_result(c, node);
+   return check_results(c, node);
 }
 
 static pare_status check_nodes(checker *c)
@@ -119,6 +128,10 @@ static pare_status check_nodes(checker *c)
    }
    if (last != c->graph->last || count != c->graph->n_nodes || c->graph->node_names.count != count)
       return REFUSE(c, c->graph->name, "the list of nodes has another end or length than the graph says");
+   size_t named = c->graph->value_names.count;
+   if (c->n_results + named != c->graph->n_values)
+      return REFUSE(c, c->graph->name, "%zu results of nodes, expected %zu", c->graph->n_values - named,
+                    c->n_results);
    return PARE_OK;
 }
 

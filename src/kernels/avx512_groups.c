@@ -18,7 +18,7 @@
 #include "kernels/groups.h"
 #include "kernels/tiers.h"
 
-enum { TURN_BLOCKS = 4, FEW_ROWS = 4 };
+enum { TURN_BLOCKS = 4, FEW_ROWS = 4, BYTES_AHEAD = 1024 };
 
 /* What a group's levels become: u * step + base, in every byte. */
 typedef struct group_rule {
@@ -155,6 +155,20 @@ typedef struct few_sums {
    }
 #define END_ROW(r) FOR_BLOCKS(END, r)
 
+/* Memory is asked for ahead of time, as in avx512_linear.c: an eight of each block and the multipliers that may
+ * follow it; at the end of the blocks, those of the blocks that come next. */
+PARE_INLINE void fetch_ahead(const uint8_t *block, const uint8_t *eight, int64_t stride, const int blocks,
+                             const int bits)
+{
+   const uint8_t *from = eight + BYTES_AHEAD;
+   if (from >= block + stride) from += (blocks - 1) * stride;
+   PARE_UNROLL
+   for (int b = 0; b < blocks; b++) {
+      PARE_UNROLL
+      for (int i = 0; i <= bits; i++) _mm_prefetch((const char *)(from + b * stride + 64 * i), _MM_HINT_T0);
+   }
+}
+
 /* Group g of the blocks from `block` on. */
 PARE_INLINE void add_group(const few_args *f, const uint8_t *block, int64_t g, few_sums *sums,
                            const int blocks, const int rows, const int bits)
@@ -167,6 +181,7 @@ PARE_INLINE void add_group(const few_args *f, const uint8_t *block, int64_t g, f
    FOR_BLOCKS(MULTIPLIERS, 0)
    FOR_ROWS(START_ROW)
    for (int64_t e = 0; e < eights; e++, a += PARE_EIGHT_K, eight += 64 * bits) {
+      fetch_ahead(block, eight, stride, blocks, bits);
       PARE_UNROLL
       for (int j = 0; j < 8; j++) {
          FOR_BLOCKS(LEVELS, 0)

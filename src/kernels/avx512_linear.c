@@ -8,7 +8,7 @@
 #include "kernels/avx512_util.h"
 #include "kernels/tiers.h"
 
-enum { TILE_BLOCKS = 4, TILE_ROWS = 6 };
+enum { TILE_BLOCKS = 4, TILE_ROWS = 6, LINES_AHEAD = 32 };
 
 PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
 {
@@ -46,6 +46,16 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t 
    }
 #define STORE_ROW(r) FOR_BLOCKS(STORE, r)
 
+/* One row reads memory as fast as it comes. The prefetchers of the processor start anew with every page and
+ * every block, so lines are asked for ahead of time: of these blocks, then of the four that come next. */
+PARE_INLINE void fetch_ahead(const uint8_t *w, int64_t i, int64_t kq, const int blocks)
+{
+   const int64_t panel = kq * 64;
+   const uint8_t *line = w + (i + LINES_AHEAD) * 64 + (i + LINES_AHEAD < kq ? 0 : (blocks - 1) * panel);
+   PARE_UNROLL
+   for (int b = 0; b < blocks; b++) _mm_prefetch((const char *)(line + b * panel), _MM_HINT_T0);
+}
+
 PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const int blocks, const int rows)
 {
    const int64_t kq = p->kq, lda = p->lda, panel = kq * 64;
@@ -53,6 +63,7 @@ PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const
    const int8_t *a = p->act + row * lda;
    FOR_ROWS(DECLARE_ROW)
    for (int64_t i = 0; i < kq; i++) {
+      if (rows == 1) fetch_ahead(w, i, kq, blocks);
       FOR_BLOCKS(LOAD, 0)
       FOR_ROWS(MULTIPLY_ROW)
    }
@@ -78,7 +89,7 @@ static tile_function *const tile_of[TILE_BLOCKS][TILE_ROWS] = {
    TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4)
 };
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b += TILE_BLOCKS) {
@@ -92,5 +103,5 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 
 void pare_avx512_linear(pare_kernels *k)
 {
-   k->linear_i8 = linear_i8;
+   k->linear_i8 = pare_avx512_linear_i8;
 }

@@ -22,6 +22,7 @@ void PARE_SCALAR(gemm)(pare_kernels *k);
 void PARE_SCALAR(rows)(pare_kernels *k);
 void PARE_SCALAR(attention)(pare_kernels *k);
 void PARE_SCALAR(attention_f32)(pare_kernels *k);
+void PARE_SCALAR(attention_i8)(pare_kernels *k);
 
 void pare_scalar_fill(pare_kernels *k);
 void pare_scalar_fma_fill(pare_kernels *k);
@@ -34,6 +35,7 @@ void pare_avx2_rows(pare_kernels *k);
 void pare_avx2_unary(pare_kernels *k);
 void pare_avx2_attention(pare_kernels *k);
 void pare_avx2_attention_f32(pare_kernels *k);
+void pare_avx2_attention_i8(pare_kernels *k);
 void pare_avx2_fill(pare_kernels *k);
 
 void pare_avx512_linear(pare_kernels *k);
@@ -45,7 +47,15 @@ void pare_avx512_rows(pare_kernels *k);
 void pare_avx512_unary(pare_kernels *k);
 void pare_avx512_attention(pare_kernels *k);
 void pare_avx512_attention_f32(pare_kernels *k);
+void pare_avx512_attention_i8(pare_kernels *k);
 void pare_avx512_fill(pare_kernels *k);
+void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+void pare_avx512_attend_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
+                           float scale, void *scratch);
+
+/* After pare_avx512_fill, with tiles. */
+void pare_amx_linear(pare_kernels *k);
+void pare_amx_attention_i8(pare_kernels *k);
 
 void pare_neon_linear(pare_kernels *k);
 void pare_neon_quant(pare_kernels *k);
@@ -55,6 +65,7 @@ void pare_neon_rows(pare_kernels *k);
 void pare_neon_unary(pare_kernels *k);
 void pare_neon_attention(pare_kernels *k);
 void pare_neon_attention_f32(pare_kernels *k);
+void pare_neon_attention_i8(pare_kernels *k);
 void pare_neon_fill(pare_kernels *k);
 void pare_neon_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
 

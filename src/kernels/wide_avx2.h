@@ -77,6 +77,50 @@ PARE_INLINE void v8_store_f16(void *p, v8 x)
    _mm_storeu_si128(p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/* p[i] - minus, as floats. */
+PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
+{
+   __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p);
+   return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(minus)));
+}
+
+/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes: pairs of products, 4 channels a
+ * register. Keys are unsigned bytes by signed codes, PARE_LINE_OFFSET above theirs; values signed bytes by
+ * unsigned codes. */
+#define PARE_LINE_OFFSET 128
+typedef struct line_sums {
+   __m256i of[4];
+} line_sums;
+
+PARE_INLINE line_sums line_sums_zero(void)
+{
+   __m256i zero = _mm256_setzero_si256();
+   return (line_sums){ { zero, zero, zero, zero } };
+}
+
+PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
+{
+   int32_t codes;
+   memcpy(&codes, four, sizeof codes);
+   const __m128i same = _mm_set1_epi32(codes);
+   const __m256i a = values ? _mm256_cvtepu8_epi16(same) : _mm256_cvtepi8_epi16(same);
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      __m128i bytes = _mm_load_si128((const __m128i *)(const void *)(line + 16 * c));
+      __m256i w = values ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+      sums->of[c] = _mm256_add_epi32(sums->of[c], _mm256_madd_epi16(w, a));
+   }
+}
+
+PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
+{
+   PARE_UNROLL
+   for (int c = 0; c < 4; c += 2) {
+      __m256i x = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums->of[c], sums->of[c + 1]), 0xd8);
+      _mm256_storeu_si256((__m256i *)(void *)(out + 4 * c), x);
+   }
+}
+
 PARE_INLINE v8_ints v8_ints_zero(void) { return _mm256_setzero_si256(); }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b) { return _mm256_add_epi32(a, b); }
 PARE_INLINE v8_ints v8_round(v8 x) { return _mm256_cvtps_epi32(x); }   /* ties to even */

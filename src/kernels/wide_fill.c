@@ -12,4 +12,5 @@ void PARE_WIDE(fill)(pare_kernels *k)
    PARE_WIDE(unary)(k);
    PARE_WIDE(attention)(k);
    PARE_WIDE(attention_f32)(k);
+   PARE_WIDE(attention_i8)(k);
 }

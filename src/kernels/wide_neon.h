@@ -124,6 +124,50 @@ PARE_INLINE void v8_store_f16(void *p, v8 x)
    vst1q_u8(p, vreinterpretq_u8_f16(vcvt_high_f16_f32(vcvt_f16_f32(x.low), x.high)));
 }
 
+/* p[i] - minus, as floats. */
+PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
+{
+   int32x4_t m = vdupq_n_s32(minus);
+   return (v8){ vcvtq_f32_s32(vsubq_s32(vld1q_s32(p), m)), vcvtq_f32_s32(vsubq_s32(vld1q_s32(p + 4), m)) };
+}
+
+/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes, 4 channels a register. Keys' top bits are
+ * flipped back, so that both sides are signed (PARE_LINE_OFFSET: what keys are then above their codes); the
+ * unsigned codes of values are taken as 128 less, and 128 times the values is added. */
+#define PARE_LINE_OFFSET 0
+typedef struct line_sums {
+   int32x4_t of[4];
+} line_sums;
+
+PARE_INLINE line_sums line_sums_zero(void)
+{
+   int32x4_t zero = vdupq_n_s32(0);
+   return (line_sums){ { zero, zero, zero, zero } };
+}
+
+PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
+{
+   int32_t codes;
+   memcpy(&codes, four, sizeof codes);
+   const uint8x16_t flip = vdupq_n_u8(0x80), same = vreinterpretq_u8_s32(vdupq_n_s32(codes));
+   const int8x16_t a = vreinterpretq_s8_u8(values ? veorq_u8(same, flip) : same);
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      uint8x16_t bytes = vld1q_u8(line + 16 * c);
+      int8x16_t w = vreinterpretq_s8_u8(values ? bytes : veorq_u8(bytes, flip));
+      sums->of[c] = vdotq_s32(sums->of[c], w, a);
+      if (values) {
+         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
+         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
+      }
+   }
+}
+
+PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
+{
+   for (int c = 0; c < 4; c++) vst1q_s32(out + 4 * c, sums->of[c]);
+}
+
 PARE_INLINE v8_ints v8_ints_zero(void) { return (v8_ints){ vdupq_n_s32(0), vdupq_n_s32(0) }; }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b)
 {

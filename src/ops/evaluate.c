@@ -96,16 +96,22 @@ static void forget_unused(run *r, const pare_value *value)
 
 static pare_status evaluate_node(run *r, const pare_node *node)
 {
-   pare_tensor *result = &r->tensors[node->output->index];
-   pare_eval_call call = { .node = node, .output = result };
-   size_t count = pare_type_count(&node->output->type, &r->plan->sizes);
-   result->data = pare_alloc_array(r->ctx, count, sizeof(float));
-   if (!result->data) return PARE_RESOURCE;
+   pare_tensor results[PARE_MAX_OUTPUTS];
+   pare_eval_call call = { .node = node, .output = results };
+   for (size_t i = 0; i < node->n_outputs; i++) {
+      pare_tensor *tensor = &r->tensors[node->output[i]->index];
+      tensor->data = pare_alloc_array(r->ctx, pare_type_count(&node->output[i]->type, &r->plan->sizes),
+                                      sizeof(float));
+      if (!tensor->data) return PARE_RESOURCE;
+      results[i] = *tensor;
+   }
    for (size_t i = 0; i < node->n_inputs; i++) call.input[i] = &r->tensors[node->input[i]->index];
    for (size_t i = 0; i < node->n_weights; i++) call.weight[i] = &r->decoded[i];
    PARE_TRY(decode_weights(r, node));
    PARE_TRY(pare_ops[node->op]->eval(r->ctx, &call));
-   return r->plan->observe ? r->plan->observe(r->ctx, r->plan->user, node, result) : PARE_OK;
+   for (size_t i = 0; r->plan->observe && i < node->n_outputs; i++)
+      PARE_TRY(r->plan->observe(r->ctx, r->plan->user, node->output[i], &results[i]));
+   return PARE_OK;
 }
 
 static pare_status evaluate_nodes(run *r)
@@ -119,7 +125,7 @@ static pare_status evaluate_nodes(run *r)
          r->uses[node->input[i]->index]--;
          forget_unused(r, node->input[i]);
       }
-      forget_unused(r, node->output);
+      for (size_t i = 0; i < node->n_outputs; i++) forget_unused(r, node->output[i]);
    }
    return PARE_OK;
 }

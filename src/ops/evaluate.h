@@ -32,7 +32,7 @@ typedef struct pare_evaluation {
    pare_decode decode;
    void *user;            /* handed to decode and observe */
    /* Called with each result, in schedule order; may be NULL. */
-   pare_status (*observe)(pare_ctx *ctx, void *user, const pare_node *node, const pare_tensor *result);
+   pare_status (*observe)(pare_ctx *ctx, void *user, const pare_value *value, const pare_tensor *result);
    float *const *outputs; /* one for each output of the graph, with room for its elements; may be NULL */
 } pare_evaluation;
 

@@ -10,15 +10,16 @@
 
 #include "ops/op_rules.h"
 
-static const char *const kinds[] = { "silu", "gelu_tanh", "gelu_erf", "quick_gelu", "relu", NULL };
+const char *const pare_activation_names[] = { "none", "silu", "gelu_tanh", "gelu_erf",
+                                              "quick_gelu", "relu", NULL };
 
 static const pare_field fields[] = {
    { .name = "kind", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_activation_attrs, kind),
-     .choices = kinds, .help = "the function" },
+     .choices = pare_activation_names + 1, .help = "the function" },
    PARE_FIELDS_END
 };
 
-static double activate(int kind, double x)
+double pare_op_activate(int kind, double x)
 {
    switch (kind) {
    case PARE_ACTIVATION_SILU: return x / (1 + exp(-x));
@@ -36,7 +37,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    const float *x = pare_op_f32(call->input[0]);
    float *out = call->output->data;
    for (int64_t i = 0; i < pare_tensor_count(call->output); i++)
-      out[i] = (float)activate(attrs->kind, (double)x[i]);
+      out[i] = (float)pare_op_activate(attrs->kind, (double)x[i]);
    return PARE_OK;
 }
 

@@ -1,12 +1,12 @@
-/* linear: a matrix product.
+/* linear: matrix products of one input.
  *
- * Inputs: x f32[..., D, K]. Weights: W [N, K], optional bias [N]. Result: f32[..., D, N], out = x W^T + bias.
+ * Inputs: x f32[..., D, K]. Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
+ * Results: for each matrix f32[..., D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
+ * gated: exactly two matrices of one shape, gate and up, and one result, activation(gate) * up.
  * act i8: each row of x is first replaced by what int8 activations can say of it: rotated by Walsh-Hadamard
  * blocks of the weight's rotation, scaled by its absmax to [-127, 127], rounded to nearest even; and back. As
  * the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
- * rounding in f32. The rules of the codes are those of kernels/round.h, written a second time on purpose: a
- * judge shares no code with the judged. */
-#include <math.h>
+ * rounding in f32. */
 #include <string.h>
 
 #include "ops/op_rules.h"
@@ -16,57 +16,71 @@ static const char *const act_names[] = { "f32", "i8", NULL };
 static const pare_field fields[] = {
    { .name = "act", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_linear_attrs, act), .choices = act_names,
      .help = "how activations enter the product" },
+   { .name = "activation", .kind = PARE_FIELD_ENUM, .offset = offsetof(pare_linear_attrs, activation),
+     .choices = pare_activation_names, .help = "a function of each element of the results" },
+   { .name = "gated", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_linear_attrs, gated),
+     .help = "two matrices give one result: the first product, activated, times the second" },
    PARE_FIELDS_END
 };
 
-static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
+size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size_t room)
+{
+   size_t count = 0;
+   for (size_t i = 0; i < node->n_weights && count < room;) {
+      size_t at = i++;
+      const pare_weight *bias = i < node->n_weights && node->weight[i]->rank == 1 ? node->weight[i++] : NULL;
+      out[count++] = (pare_linear_matrix){ node->weight[at], bias, at };
+   }
+   return count;
+}
+
+static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare_linear_matrix *m)
 {
    const pare_linear_attrs *attrs = node->attrs;
-   const pare_weight *w = node->weight[0];
-   PARE_TRY(pare_op_want_rows(ctx, node, 0));
-   PARE_TRY(pare_op_want_table(ctx, node, 0));
+   const pare_weight *w = m->weight;
+   PARE_TRY(pare_op_want_table(ctx, node, m->at));
    int64_t k = pare_op_width(&node->input[0]->type);
    if (w->dim[1] != k)
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
-   if (node->n_weights > 1) PARE_TRY(pare_op_want_vector(ctx, node, 1, w->dim[0]));
+   if (m->bias) PARE_TRY(pare_op_want_vector(ctx, node, m->at + 1, w->dim[0]));
    if ((attrs->act == PARE_ACT_I8) != !pare_encoding_is_float(w->encoding.kind))
       return pare_op_refuse(ctx, node,
                             "activations are %s and the weight is %s, expected i8 with integer weights, f32 with "
                             "floats",
                             act_names[attrs->act], pare_encoding_name(w->encoding.kind));
-   *out = node->input[0]->type;
-   out->dim[out->rank - 1] = w->dim[0];
+   if (w->encoding.rotation == node->weight[0]->encoding.rotation) return PARE_OK;
+   return pare_op_refuse(ctx, node, "weights 0 and %zu have different rotations", m->at);
+}
+
+static pare_status count_outputs(pare_ctx *ctx, const pare_node *node, size_t *n_outputs)
+{
+   const pare_linear_attrs *attrs = node->attrs;
+   pare_linear_matrix m[PARE_MAX_OUTPUTS + 1];
+   size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS + 1);
+   if (n > PARE_MAX_OUTPUTS)
+      return pare_op_refuse(ctx, node, "more matrices than %d", PARE_MAX_OUTPUTS);
+   if (attrs->gated && n != 2) return pare_op_refuse(ctx, node, "%zu matrices, expected two, gate and up", n);
+   *n_outputs = attrs->gated ? 1 : n;
    return PARE_OK;
 }
 
-static void rotate(float *x, int64_t n, int64_t block)
+static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   float factor = block ? (float)(1 / sqrt((double)block)) : 1;
-   for (int64_t start = 0; block && start < n; start += block) {
-      float *b = x + start;
-      for (int64_t step = 1; step < block; step *= 2) {
-         for (int64_t i = 0; i < block; i++) {
-            if (i & step) continue;
-            float low = b[i], high = b[i + step];
-            b[i] = low + high;
-            b[i + step] = low - high;
-         }
-      }
-      for (int64_t i = 0; i < block; i++) b[i] *= factor;
+   const pare_linear_attrs *attrs = node->attrs;
+   pare_linear_matrix m[PARE_MAX_OUTPUTS];
+   size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS);
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
+   for (size_t i = 0; i < n; i++) {
+      PARE_TRY(check_matrix(ctx, node, &m[i]));
+      if (attrs->gated && i > 0) continue;
+      out[i] = node->input[0]->type;
+      out[i].dim[out[i].rank - 1] = m[i].weight->dim[0];
    }
-}
-
-static void round_row(float *x, int64_t n)
-{
-   float most = 0;
-   for (int64_t i = 0; i < n; i++) {
-      if (!isfinite(x[i])) most = NAN; /* no comparison changes it again: the whole row becomes NaN */
-      else if (fabsf(x[i]) > most) most = fabsf(x[i]);
-   }
-   float scale = most / 127, inverse = 127 / most;
-   if (most < 0x1p-120f) scale = inverse = 0;
-   for (int64_t i = 0; i < n; i++) x[i] = scale * fmaxf(-127, fminf(127, rintf(x[i] * inverse)));
+   if (attrs->gated && m[0].weight->dim[0] != m[1].weight->dim[0])
+      return pare_op_refuse(ctx, node, "gate and up have %lld and %lld channels",
+                            (long long)m[0].weight->dim[0], (long long)m[1].weight->dim[0]);
+   return PARE_OK;
 }
 
 static float dot(const float *a, const float *b, int64_t n)
@@ -76,24 +90,45 @@ static float dot(const float *a, const float *b, int64_t n)
    return (float)sum;
 }
 
+/* Element c of product i of the row x, activated where that is wanted. */
+static float element(const pare_eval_call *call, const pare_linear_matrix *m, size_t i, const float *x, int64_t c)
+{
+   const pare_linear_attrs *attrs = call->node->attrs;
+   int64_t k = m[i].weight->dim[1];
+   const float *w = pare_op_f32(call->weight[m[i].at]) + c * k;
+   float sum = dot(x, w, k) + (m[i].bias ? pare_op_f32(call->weight[m[i].at + 1])[c] : 0);
+   if (attrs->activation == 0 || (attrs->gated && i > 0)) return sum;
+   return (float)pare_op_activate(attrs->activation - 1, (double)sum);
+}
+
+static void eval_row(const pare_eval_call *call, const pare_linear_matrix *m, int64_t t, const float *x)
+{
+   const pare_linear_attrs *attrs = call->node->attrs;
+   for (size_t i = 0; i < call->node->n_outputs; i++) {
+      int64_t n = m[i].weight->dim[0];
+      float *out = (float *)call->output[i].data + t * n;
+      for (int64_t c = 0; c < n; c++) {
+         out[c] = element(call, m, i, x, c);
+         if (attrs->gated) out[c] *= element(call, m, 1, x, c);
+      }
+   }
+}
+
 static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
    const pare_linear_attrs *attrs = call->node->attrs;
-   const float *w = pare_op_f32(call->weight[0]);
-   const float *bias = call->node->n_weights > 1 ? pare_op_f32(call->weight[1]) : NULL;
-   int64_t k = pare_op_width(&call->input[0]->type), n = pare_op_width(&call->output->type);
-   int64_t rows = pare_tensor_count(call->output) / n;
+   pare_linear_matrix m[PARE_MAX_OUTPUTS];
+   int64_t k = pare_op_width(&call->input[0]->type), rows = pare_tensor_count(call->input[0]) / k;
    int64_t rotation = call->node->weight[0]->encoding.rotation;
-   float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x), *out = call->output->data;
+   float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x);
    if (!x) return PARE_RESOURCE;
+   pare_linear_matrices(call->node, m, PARE_MAX_OUTPUTS);
    for (int64_t t = 0; t < rows; t++) {
       memcpy(x, pare_op_f32(call->input[0]) + t * k, (size_t)k * sizeof *x);
       if (attrs->act == PARE_ACT_I8) {
-         rotate(x, k, rotation);
-         round_row(x, k);
-         rotate(x, k, rotation);
+         pare_op_round_i8(x, k, rotation);
       }
-      for (int64_t c = 0; c < n; c++) out[t * n + c] = dot(x, w + c * k, k) + (bias ? bias[c] : 0);
+      eval_row(call, m, t, x);
    }
    pare_free(ctx, x);
    return PARE_OK;
@@ -102,11 +137,15 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 static double macs(const pare_node *node, int64_t past)
 {
    (void)past;
-   return (double)node->weight[0]->dim[0] * (double)node->weight[0]->dim[1];
+   pare_linear_matrix m[PARE_MAX_OUTPUTS];
+   double sum = 0;
+   for (size_t i = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS); i-- > 0;)
+      sum += (double)m[i].weight->dim[0] * (double)m[i].weight->dim[1];
+   return sum;
 }
 
 const pare_op_info pare_op_linear = {
-   .name = "linear", .help = "product with a weight matrix, plus an optional bias", .fields = fields,
-   .attrs_size = sizeof(pare_linear_attrs), .n_inputs = 1, .min_weights = 1, .max_weights = 2, .infer = infer,
-   .eval = eval, .macs = macs
+   .name = "linear", .help = "products with weight matrices, each with an optional bias", .fields = fields,
+   .attrs_size = sizeof(pare_linear_attrs), .n_inputs = 1, .min_weights = 1, .max_weights = PARE_MAX_WEIGHTS,
+   .count = count_outputs, .infer = infer, .eval = eval, .macs = macs
 };

@@ -57,7 +57,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 static double macs(const pare_node *node, int64_t past)
 {
    (void)past;
-   const pare_type *a = &node->input[0]->type, *out = &node->output->type;
+   const pare_type *a = &node->input[0]->type, *out = &node->output[0]->type;
    double count = a->dim[a->rank - 1] > 0 ? (double)a->dim[a->rank - 1] : 1;
    for (int i = 0; i < out->rank; i++) count *= out->dim[i] > 0 ? (double)out->dim[i] : 1;
    return count;

@@ -11,6 +11,10 @@
 extern const pare_field pare_no_fields[];   /* attributes of an op without any */
 extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
 
+/* "none", then the kinds of activation in the order of PARE_ACTIVATION_*. */
+extern const char *const pare_activation_names[];
+double pare_op_activate(int kind, double x);
+
 /* PARE_INPUT with the node's name, the op's name and the message. */
 pare_status pare_op_refuse(pare_ctx *ctx, const pare_node *node, const char *fmt, ...) PARE_PRINTF(3, 4);
 pare_status pare_op_want_matrix(pare_ctx *ctx, const pare_node *node, size_t input);
@@ -33,6 +37,10 @@ pare_status pare_op_infer_same(pare_ctx *ctx, const pare_node *node, pare_type *
 pare_status pare_op_infer_elements(pare_ctx *ctx, const pare_node *node, pare_type *out);
 /* Cost of an op without products. */
 double pare_op_no_macs(const pare_node *node, int64_t past);
+
+/* Replaces x[n] by what int8 codes with one scale say of it: rotated by Walsh-Hadamard blocks (of 0: not at all),
+ * scaled by its absmax to [-127, 127], rounded to nearest even; and back. */
+void pare_op_round_i8(float *x, int64_t n, int64_t rotation);
 
 static inline const float *pare_op_f32(const pare_tensor *tensor) { return tensor->data; }
 static inline const int32_t *pare_op_i32(const pare_tensor *tensor) { return tensor->data; }

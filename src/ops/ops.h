@@ -8,19 +8,47 @@
 enum { PARE_ACT_F32 = 0, PARE_ACT_I8 = 1 };
 
 typedef struct pare_linear_attrs {
-   int act; /* PARE_ACT_*: how the activations enter the product; I8 exactly when weight 0 is encoded i8 */
+   int act;        /* PARE_ACT_*: how the activations enter the product; I8 exactly when matrices are of integers */
+   int activation; /* of the results: 0 for none, else 1 + PARE_ACTIVATION_* */
+   bool gated;     /* two matrices, gate and up, give one result: activation(gate) * up */
 } pare_linear_attrs;
+
+/* One product of a linear node: a matrix, and the vector after it, its bias, or NULL. */
+typedef struct pare_linear_matrix {
+   const pare_weight *weight, *bias;
+   size_t at; /* the weight's place in the node; its bias stands at + 1 */
+} pare_linear_matrix;
+/* The products of a linear node, in order; at most `room`. Gives their number. */
+size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size_t room);
 
 /* rms_norm and layer_norm */
 typedef struct pare_norm_attrs {
    double eps; /* [0, 1], added to the mean square */
 } pare_norm_attrs;
 
+enum {
+   PARE_ROPE_NONE,
+   PARE_ROPE_LINEAR,
+   PARE_ROPE_DYNAMIC,
+   PARE_ROPE_YARN,
+   PARE_ROPE_LLAMA3,
+   PARE_ROPE_LONGROPE
+};
+
+/* Those behind `scaling` count only for the kinds they name; op_rope.c has the formulas. */
 typedef struct pare_rope_attrs {
    int64_t head_dim;   /* [2, 65536], even */
    int64_t rot_dim;    /* [2, head_dim], even: the first rot_dim elements of each head turn */
    double theta;       /* base of the wavelengths */
    bool interleaved;   /* pairs are (2i, 2i + 1) instead of (i, i + rot_dim / 2) */
+   int scaling;        /* PARE_ROPE_*: how the frequencies are stretched to longer contexts */
+   double factor;      /* linear, dynamic, yarn, llama3: by how much */
+   int64_t original_context; /* dynamic, yarn, llama3, longrope: positions before stretching */
+   double beta_fast, beta_slow; /* yarn: turns within original_context where stretching begins and is whole */
+   bool truncate;      /* yarn: the ramp between them begins and ends at whole pairs */
+   double low_freq_factor, high_freq_factor; /* llama3: low < high; turns where stretching is whole and begins */
+   pare_numbers short_factor, long_factor;   /* longrope: divisors of the frequencies, one a pair */
+   double attention_factor; /* multiplies cosines and sines */
 } pare_rope_attrs;
 
 typedef struct pare_attention_attrs {
@@ -88,9 +116,9 @@ typedef struct pare_reshape_attrs {
 /* The dimension of the input that comes at a place of the result. */
 int pare_transpose_source(const pare_transpose_attrs *attrs, int rank, int place);
 
-/* Angle per position of pair i in [0, rot_dim / 2), as Hugging Face computes it in f32: 1 / theta^(2i /
- * rot_dim). The evaluator's own; tests judge the executor's tables by it. */
-float pare_rope_frequency(const pare_rope_attrs *attrs, int64_t pair);
+/* Angle per position, at that position, of pair i in [0, rot_dim / 2), as Hugging Face computes it in f32:
+ * op_rope.c. The evaluator's own; tests judge the executor's tables by it. */
+float pare_rope_frequency(const pare_rope_attrs *attrs, int64_t position, int64_t pair);
 
 #define OP(name) extern const pare_op_info pare_op_##name;
 #include "ir/ops.def"

@@ -108,15 +108,15 @@ static bool apply_concat(pare_view *view, const pare_node *node)
    int axis = (int)(attrs->axis < 0 ? attrs->axis + from->rank : attrs->axis);
    for (size_t i = 1; i < node->n_inputs; i++)
       if (node->input[i] != node->input[0]) return false;
-   return from->dim[axis] == 1 && apply_expand(view, from, &node->output->type);
+   return from->dim[axis] == 1 && apply_expand(view, from, &node->output[0]->type);
 }
 
 bool pare_view_apply(pare_view *view, const pare_node *node)
 {
    switch (node->op) {
-   case PARE_OP_reshape: return apply_reshape(view, &node->output->type);
+   case PARE_OP_reshape: return apply_reshape(view, &node->output[0]->type);
    case PARE_OP_transpose: return apply_transpose(view, node->attrs);
-   case PARE_OP_expand: return apply_expand(view, &node->input[0]->type, &node->output->type);
+   case PARE_OP_expand: return apply_expand(view, &node->input[0]->type, &node->output[0]->type);
    case PARE_OP_concat: return apply_concat(view, node);
    default: return false;
    }
@@ -134,7 +134,7 @@ void pare_view_of(pare_view *view, pare_value *value)
    }
    pare_view_begin(view, count ? chain[count - 1]->input[0] : value);
    while (count-- > 0)
-      if (!pare_view_apply(view, chain[count])) pare_view_begin(view, chain[count]->output);
+      if (!pare_view_apply(view, chain[count])) pare_view_begin(view, chain[count]->output[0]);
 }
 
 bool pare_view_is(const pare_view *view, int axis, int source_axis, int64_t size, int64_t step)

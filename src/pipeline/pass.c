@@ -1,6 +1,8 @@
 /* pass: what a pass asks and tells while it is planned and run; see pass.h. */
 #include "pipeline/pass.h"
 
+#include <stdio.h>
+
 pare_weight_note *pare_pass_note(const pare_pass_run *run, const pare_weight *weight)
 {
    return pare_name_index_find(&run->notes->by_name, weight->name);
@@ -25,7 +27,6 @@ bool pare_note_is_matrix(const pare_weight_note *note)
    for (size_t i = 0; i < note->n_users; i++) {
       const pare_node *user = note->users[i];
       if (user->op != PARE_OP_linear && user->op != PARE_OP_embed) return false;
-      if (user->weight[0] != note->weight) return false;
    }
    return note->n_users > 0 && note->weight->rank == 2;
 }
@@ -120,4 +121,24 @@ pare_status pare_pass_fallback(pare_ctx *ctx, pare_pass_run *run, const char *te
 {
    if (!run->fallbacks) return PARE_OK;
    return pare_str_printf(ctx, run->fallbacks, "%s\t%s\t%s\t%s\n", tensor, wanted, got, reason);
+}
+
+/* ---- patterns ---- */
+
+pare_status pare_pass_applied(pare_ctx *ctx, pare_pass_run *run, const char *pattern, const char *where)
+{
+   run->matched++;
+   run->changed = true;
+   return pare_str_printf(ctx, run->patterns, "%s\t%s\t\n", pattern, where);
+}
+
+pare_status pare_pass_declined(pare_ctx *ctx, pare_pass_run *run, const char *pattern, const char *where,
+                               const char *fmt, ...)
+{
+   char reason[512];
+   va_list args;
+   va_start(args, fmt);
+   vsnprintf(reason, sizeof reason, fmt, args);
+   va_end(args);
+   return pare_str_printf(ctx, run->patterns, "%s\t%s\t%s\n", pattern, where, reason);
 }

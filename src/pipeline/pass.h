@@ -3,7 +3,10 @@
  *
  * A pass has two callbacks that decide alike. `plan` says from shapes, encodings and notes what `run` will
  * do, touches no bytes and changes nothing but the notes; the pipeline plans a whole recipe before it runs
- * any of it. `run` does it and records each weight it rewrote. */
+ * any of it. `run` does it and records each weight it rewrote.
+ *
+ * A pass that changes nodes alone looks for patterns, and says of each place where it found one, or the beginning
+ * of one, that it applied or why not: pare_pass_applied, pare_pass_declined. */
 #ifndef PARE_PIPELINE_PASS_H
 #define PARE_PIPELINE_PASS_H
 
@@ -61,6 +64,7 @@ typedef struct pare_pass_run {
    pare_outfile *scratch;   /* for results that a later step replaces, or NULL */
    pare_encode_error error; /* summed over the weights it changed */
    pare_str *fallbacks;     /* lines "tensor\twanted\tgot\treason"; NULL while planning */
+   pare_str *patterns;      /* lines "pattern\twhere\treason", the reason empty where it applied */
    int64_t zeros_found;     /* in weights that were not counted before this pass */
    int64_t zeros_delta;     /* by which this pass changed the count */
    double bytes_done, bytes_total; /* of the weights it reads */
@@ -82,7 +86,7 @@ struct pare_pass {
    bool needs_calibration;
    /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
    pare_status (*check)(pare_ctx *ctx, const void *options, const char *path);
-   pare_status (*plan)(pare_ctx *ctx, pare_pass_run *run);
+   pare_status (*plan)(pare_ctx *ctx, pare_pass_run *run); /* NULL: it rewrites no weight and drops none */
    pare_status (*run)(pare_ctx *ctx, pare_pass_run *run);
 };
 
@@ -119,6 +123,14 @@ pare_status pare_pass_add_weight(pare_ctx *ctx, pare_pass_run *run, const char *
 /* Both: something was wanted that could not be had. Does nothing while planning. */
 pare_status pare_pass_fallback(pare_ctx *ctx, pare_pass_run *run, const char *tensor, const char *wanted,
                                const char *got, const char *reason);
+
+/* run: the pattern (a short name, "gate and up") was found and replaced at `where`, the name of a node or of what
+ * its nodes have in common. Counts it and sets `changed`. */
+pare_status pare_pass_applied(pare_ctx *ctx, pare_pass_run *run, const char *pattern, const char *where);
+/* run: it was not replaced there, and why: "gate_proj and up_proj have different inputs". Reasons that are the
+ * same at several places are told once, so they do not name the place again. */
+pare_status pare_pass_declined(pare_ctx *ctx, pare_pass_run *run, const char *pattern, const char *where,
+                               const char *fmt, ...) PARE_PRINTF(5, 6);
 
 /* ---- for the pipeline ---- */
 

@@ -39,6 +39,11 @@ static void count_zeros(runner *r, const pare_pass_run *run, pare_pass_report *r
    r->zeros += run->zeros_found + run->zeros_delta;
 }
 
+static const char *keep(pare_ctx *ctx, const runner *r, const pare_str *lines)
+{
+   return pare_arena_strdup(ctx, r->report->arena, lines->size ? lines->data : "");
+}
+
 static pare_status fill_report(pare_ctx *ctx, runner *r, const pare_pass_run *run, pare_pass_report *report)
 {
    count_zeros(r, run, report);
@@ -47,9 +52,9 @@ static pare_status fill_report(pare_ctx *ctx, runner *r, const pare_pass_run *ru
    report->skipped = !run->changed;
    const pare_encode_error *error = &run->error;
    if (error->squared_value > 0) report->relative_error = sqrt(error->squared_error / error->squared_value);
-   report->fallbacks =
-      pare_arena_strdup(ctx, r->report->arena, run->fallbacks->size ? run->fallbacks->data : "");
-   return report->fallbacks ? PARE_OK : PARE_RESOURCE;
+   report->fallbacks = keep(ctx, r, run->fallbacks);
+   report->patterns = report->fallbacks ? keep(ctx, r, run->patterns) : NULL;
+   return report->patterns ? PARE_OK : PARE_RESOURCE;
 }
 
 /* ---- one step ---- */
@@ -81,7 +86,7 @@ static pare_status run_step(pare_ctx *ctx, runner *r, size_t step)
 {
    const pare_step_plan *planned = &r->plan.steps[step];
    pare_pass_report *report = &r->report->passes[step];
-   pare_str fallbacks = { 0 };
+   pare_str fallbacks = { 0 }, patterns = { 0 };
    PARE_TRY(pare_check_stop(ctx));
    PARE_TRY(pare_notes_find_users(ctx, r->model->graph, &r->notes));
    pare_pass_run run = pare_recipe_plan_run_of(r->recipe, step, r->model, &r->notes, planned->path);
@@ -89,12 +94,14 @@ static pare_status run_step(pare_ctx *ctx, runner *r, size_t step)
    run.scratch = r->scratch;
    run.bytes_total = planned->bytes_read;
    run.fallbacks = &fallbacks;
+   run.patterns = &patterns;
    *report = (pare_pass_report){ .pass = run.pass, .before = measure(r) };
    double start = pare_now();
    pare_status status = run_pass(ctx, &run);
    report->seconds = pare_now() - start;
    if (status == PARE_OK) status = fill_report(ctx, r, &run, report);
    pare_str_finish(ctx, &fallbacks);
+   pare_str_finish(ctx, &patterns);
    PARE_TRY(status);
    r->report->n_passes++;
    return print_graph(ctx, r, run.pass->name);

@@ -28,6 +28,7 @@ typedef struct pare_pass_report {
    int64_t matched;
    bool skipped;          /* it found nothing to do */
    const char *fallbacks; /* lines "tensor\twanted\tgot\treason", or "" */
+   const char *patterns;  /* lines "pattern\twhere\treason", the reason empty where it applied, or "" */
 } pare_pass_report;
 
 typedef struct pare_pipeline_options {

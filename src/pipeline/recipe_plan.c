@@ -85,7 +85,7 @@ static pare_status plan_step(pare_ctx *ctx, const pare_recipe *recipe, size_t st
    snprintf(out->path, sizeof out->path, "passes[%zu]", step);
    pare_pass_run run = pare_recipe_plan_run_of(recipe, step, model, &plan->notes, out->path);
    PARE_TRY(pare_recipe_plan_check_requires(ctx, &run));
-   PARE_TRY(run.pass->plan(ctx, &run));
+   if (run.pass->plan) PARE_TRY(run.pass->plan(ctx, &run));
    PARE_TRY(check_targets(ctx, &recipe->steps[step], &run));
    PARE_TRY(pare_recipe_plan_check_ensures(ctx, &run));
    out->matched = run.matched;

@@ -6,13 +6,6 @@
 
 #include "ops/ops.h"
 
-pare_status pare_rewrite_plan(pare_ctx *ctx, pare_pass_run *run)
-{
-   (void)ctx;
-   (void)run;
-   return PARE_OK;
-}
-
 pare_status pare_rewrite_refuse(pare_rewriter *r, const char *fmt, ...)
 {
    va_list args;
@@ -59,10 +52,10 @@ static pare_status build(pare_ctx *ctx, const pare_rewrite *rewrite, pare_rewrit
    *done = false;
    PARE_TRY(rewrite->build(ctx, r, &value));
    if (!value) return PARE_OK;
-   if (!pare_type_equal(&value->type, &r->root->output->type))
+   if (!pare_type_equal(&value->type, &r->root->output[0]->type))
       return pare_fail(ctx, PARE_INTERNAL, r->root->name, "%s gives another type than the pattern",
                        rewrite->result);
-   pare_graph_replace_value(r->graph, r->root->output, value);
+   pare_graph_replace_value(r->graph, r->root->output[0], value);
    remove_nodes(r);
    *done = true;
    return PARE_OK;
@@ -81,10 +74,8 @@ static pare_status try_anchor(pare_ctx *ctx, pare_pass_run *run, const pare_rewr
    } else {
       pare_rewrite_refuse(&r, "%s", match.why);
    }
-   if (!*done) return pare_pass_fallback(ctx, run, name, rewrite->result, "left as it was", r.why);
-   run->changed = true;
-   run->matched++;
-   return pare_pass_fallback(ctx, run, name, rewrite->result, "done", "");
+   return *done ? pare_pass_applied(ctx, run, rewrite->result, name)
+                : pare_pass_declined(ctx, run, rewrite->result, name, "%s", r.why);
 }
 
 /* A node may have gone with an earlier match; names are those of the arena and stay. */

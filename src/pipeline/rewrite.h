@@ -29,10 +29,8 @@ typedef struct pare_rewrite {
    pare_status (*build)(pare_ctx *ctx, pare_rewriter *r, pare_value **out);
 } pare_rewrite;
 
-/* Tries every anchor of the graph, in schedule order. Reports each with pare_pass_fallback or as done. */
+/* Tries every anchor of the graph, in schedule order, and says of each whether it was in a pattern, and why not. */
 pare_status pare_rewrite_run(pare_ctx *ctx, pare_pass_run *run, const pare_rewrite *rewrite);
-/* A plan for such passes: what they find depends on the passes before. */
-pare_status pare_rewrite_plan(pare_ctx *ctx, pare_pass_run *run);
 
 /* Adds a node before r->root under the root's name with `suffix` (and a number, when that is taken). spec->name
  * is not looked at. */

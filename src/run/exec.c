@@ -3,11 +3,11 @@
 
 #include "base/pool.h"
 
-/* In elements passed once: below SMALL_WORK a barrier costs more than it saves; an item of rows has about
+/* In elements passed once: below SMALL_WORK a barrier costs more than it saves; rows are handed out by about
  * ITEM_WORK. */
 enum { SMALL_WORK = 32768, ITEM_WORK = 16384 };
 
-static const pare_step_rows row_work[PARE_STEP_ATTENTION] = {
+static const pare_step_range row_work[PARE_STEP_ATTENTION] = {
    [PARE_STEP_EMBED] = pare_step_embed,
    [PARE_STEP_QUANTIZE] = pare_step_quantize,
    [PARE_STEP_RMS_NORM] = pare_step_rms_norm,
@@ -22,36 +22,33 @@ static const pare_step_rows row_work[PARE_STEP_ATTENTION] = {
 };
 
 static const struct {
-   pare_step_items count;
-   pare_step_item item;
+   pare_step_cutter cut;
+   pare_step_range items;
 } item_work[PARE_STEP_COUNT] = {
-   [PARE_STEP_ATTENTION] = { pare_attention_items, pare_attention_item },
-   [PARE_STEP_LINEAR_I8] = { pare_linear_i8_items, pare_linear_i8_item },
-   [PARE_STEP_LINEAR_F32] = { pare_linear_f32_items, pare_linear_f32_item },
+   [PARE_STEP_ATTENTION] = { pare_attention_cut, pare_attention_items },
+   [PARE_STEP_LINEAR_I8] = { pare_linear_i8_cut, pare_linear_i8_items },
+   [PARE_STEP_LINEAR_F32] = { pare_linear_f32_cut, pare_linear_f32_items },
 };
 
 typedef struct stage_job {
    const pare_run *run;
    const pare_stage *stage;
-   int64_t rows, rows_of_item;
 } stage_job;
 
-static void work_on_rows(void *arg, int64_t item, int worker)
+static void work_on_rows(void *arg, int64_t from, int64_t to, int worker)
 {
    const stage_job *job = arg;
-   int64_t from = item * job->rows_of_item, to = from + job->rows_of_item;
-   if (to > job->rows) to = job->rows;
    for (size_t i = 0; i < job->stage->n_steps; i++) {
       const pare_step *step = &job->stage->steps[i];
       row_work[step->kind](job->run, step, from, to, worker);
    }
 }
 
-static void work_on_item(void *arg, int64_t item, int worker)
+static void work_on_items(void *arg, int64_t from, int64_t to, int worker)
 {
    const stage_job *job = arg;
    const pare_step *step = job->stage->steps;
-   item_work[step->kind].item(job->run, step, item, worker);
+   item_work[step->kind].items(job->run, step, from, to, worker);
 }
 
 /* Keys seen by all rows together. */
@@ -69,28 +66,24 @@ static double row_cost(const pare_stage *stage)
    return cost;
 }
 
-static void run_items(pare_ctx *ctx, int64_t count, double cost, pare_work work, void *arg)
+static void run_cut(pare_ctx *ctx, pare_step_cut cut, double cost, pare_work_range work, void *arg)
 {
-   if (cost >= SMALL_WORK) {
-      pare_pool_run(ctx, count, work, arg);
-      return;
-   }
-   for (int64_t item = 0; item < count; item++) work(arg, item, 0);
+   if (cost >= SMALL_WORK) pare_pool_run_ranges(ctx, cut.items, cut.grain, work, arg);
+   else if (cut.items > 0) work(arg, 0, cut.items, 0);
 }
 
 static void run_stage(pare_ctx *ctx, const pare_run *run, const pare_stage *stage)
 {
    const pare_step *step = stage->steps;
-   stage_job job = { .run = run, .stage = stage, .rows = pare_run_rows(run, stage->of_rows) };
-   double cost = row_cost(stage);
-   if (!pare_step_by_rows(step)) {
-      double all = step->kind == PARE_STEP_ATTENTION ? attention_cost(run, step) : cost * (double)job.rows;
-      run_items(ctx, item_work[step->kind].count(run, step), all, work_on_item, &job);
+   stage_job job = { .run = run, .stage = stage };
+   int64_t rows = pare_run_rows(run, stage->of_rows);
+   double cost = row_cost(stage), all = cost * (double)rows;
+   if (pare_step_by_rows(step)) {
+      run_cut(ctx, (pare_step_cut){ rows, 1 + (int64_t)(ITEM_WORK / cost) }, all, work_on_rows, &job);
       return;
    }
-   job.rows_of_item = 1 + (int64_t)(ITEM_WORK / cost);
-   run_items(ctx, (job.rows + job.rows_of_item - 1) / job.rows_of_item, cost * (double)job.rows, work_on_rows,
-             &job);
+   if (step->kind == PARE_STEP_ATTENTION) all = attention_cost(run, step);
+   run_cut(ctx, item_work[step->kind].cut(run, step), all, work_on_items, &job);
 }
 
 pare_status pare_exec(pare_ctx *ctx, const pare_run *run)

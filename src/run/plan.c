@@ -47,7 +47,7 @@ static pare_status walk_linear(pare_ctx *ctx, walk *w, const pare_node *node)
 {
    size_t n = 0;
    for (const linear_use *use = w->uses[node->input[0]->index]; use; use = use->next) {
-      bool *done = &w->done[use->node->output->index];
+      bool *done = &w->done[use->node->output[0]->index];
       if (*done || !pare_plan_linear_alike(node, use->node)) continue;
       *done = true;
       w->group[n++] = use->node;
@@ -59,7 +59,7 @@ static pare_status walk_nodes(pare_ctx *ctx, walk *w)
 {
    for (const pare_node *node = w->graph->first; node; node = node->next) {
       PARE_TRY(pare_check_stop(ctx));
-      if (w->done[node->output->index]) continue;
+      if (w->done[node->output[0]->index]) continue;
       if (node->op == PARE_OP_linear) PARE_TRY(walk_linear(ctx, w, node));
       else PARE_TRY(pare_plan_node(ctx, w->plan, w->kernels, node));
    }
@@ -124,7 +124,6 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    plan->arena = arena;
    plan->limits = *limits;
    plan->token_ids = INT32_MAX;
-   pare_plan_need_scratch(plan, PARE_ATTN_BLOCK * sizeof(float));
    pare_status status = make_plan(ctx, plan, graph, kernels);
    if (status != PARE_OK) {
       pare_plan_destroy(ctx, plan);
@@ -132,6 +131,12 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    }
    *out = plan;
    return PARE_OK;
+}
+
+size_t pare_plan_own_bytes(const pare_plan *plan)
+{
+   return pare_arena_bytes(plan->arena) + plan->steps_capacity * sizeof *plan->steps +
+          plan->regions_capacity * sizeof(pare_region *);
 }
 
 void pare_plan_destroy(pare_ctx *ctx, pare_plan *plan)

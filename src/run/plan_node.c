@@ -18,7 +18,7 @@ static pare_status plain_step(const planner *p, pare_step_kind kind, size_t n, i
 {
    pare_region *in[2] = { NULL, NULL }, *result;
    for (size_t i = 0; i < n; i++) PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, i, &in[i]));
-   PARE_TRY(pare_plan_output(p->ctx, p->plan, p->node, &result));
+   PARE_TRY(pare_plan_output(p->ctx, p->plan, p->node, 0, &result));
    pare_step *step = pare_plan_add_step(p->ctx, p->plan, kind, p->node, result->of_rows);
    if (!step) return PARE_RESOURCE;
    step->in[0] = in[0];
@@ -76,8 +76,8 @@ static pare_status plan_rope(const planner *p)
    PARE_TRY(pare_plan_list(p->ctx, p->node, 1, &list));
    if (list != PARE_LIST_POSITIONS)
       return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "input 1 is not the input positions");
-   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs->rot_dim, attrs->theta,
-                               p->plan->limits.context, &table));
+   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs, p->plan->limits.context,
+                               &table));
    PARE_TRY(plain_step(p, PARE_STEP_ROPE, 1, COST_ROPE, &step));
    step->rope.table = table;
    step->rope.head_dim = attrs->head_dim;
@@ -110,6 +110,8 @@ static pare_status plan_attention(const planner *p)
    PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, 2, &v));
    PARE_TRY(pare_cache_of(p->ctx, p->plan->arena, &p->plan->caches, p->node->input[5], p->plan->limits.slots,
                           p->plan->limits.context, &cache));
+   pare_plan_need_scratch(p->plan, cache->dtype == PARE_I8 ? (size_t)pare_attention_i8_scratch(cache->head_dim)
+                                                           : PARE_ATTN_BLOCK * sizeof(float));
    pare_step *store = pare_plan_add_step(p->ctx, p->plan, PARE_STEP_KV_STORE, p->node, false);
    if (!store) return PARE_RESOURCE;
    store->in[0] = k;

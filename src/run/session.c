@@ -77,19 +77,25 @@ static pare_status take_memory(pare_ctx *ctx, pare_session *s)
    return PARE_OK;
 }
 
-static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
-                                pare_session *s)
+static pare_status make_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                             pare_kernels *kernels, pare_plan **plan)
 {
    pare_session_options limits;
    PARE_TRY(fill_limits(ctx, model, options, &limits));
-   pare_kernels_init(&s->kernels, ctx->cpu);
+   pare_kernels_init(kernels, ctx->cpu);
    unsigned modes = pare_fp_pin();
-   pare_status status = pare_plan_create(ctx, model->graph, &s->kernels, &limits, &s->plan);
+   pare_status status = pare_plan_create(ctx, model->graph, kernels, &limits, plan);
    pare_fp_restore(modes);
    PARE_TRY(status);
-   if (s->plan->vocab != model->vocab)
-      return pare_fail(ctx, PARE_INTERNAL, model->path, "%lld logits a row, expected a vocabulary of %lld",
-                       (long long)s->plan->vocab, (long long)model->vocab);
+   if ((*plan)->vocab == model->vocab) return PARE_OK;
+   return pare_fail(ctx, PARE_INTERNAL, model->path, "%lld logits a row, expected a vocabulary of %lld",
+                    (long long)(*plan)->vocab, (long long)model->vocab);
+}
+
+static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                                pare_session *s)
+{
+   PARE_TRY(make_plan(ctx, model, options, &s->kernels, &s->plan));
    PARE_TRY(take_memory(ctx, s));
    return pare_check_stop(ctx); /* vectors were read from the model's files */
 }
@@ -204,7 +210,11 @@ static void remember(pare_session *s, const pare_batch *batch)
 pare_status pare_session_step(pare_ctx *ctx, pare_session *s, const pare_batch *batch, const float **logits)
 {
    PARE_TRY(check_batch(ctx, s, batch));
-   pare_run run = { .plan = s->plan, .kernels = &s->kernels, .batch = batch, .scratch = s->scratch.at };
+   pare_run run = { .plan = s->plan,
+                    .kernels = &s->kernels,
+                    .batch = batch,
+                    .scratch = s->scratch.at,
+                    .workers = s->workers };
    forget(s, batch);
    unsigned modes = pare_fp_pin();
    pare_status status = pare_exec(ctx, &run);
@@ -246,10 +256,46 @@ pare_status pare_session_prefill(pare_ctx *ctx, pare_session *s, int64_t slot, c
 
 /* ---- what it holds ---- */
 
+/* The session's own struct and arrays, and what aligns its slabs. */
+static size_t own_bytes(const pare_session_options *limits)
+{
+   const pare_session *s;
+   size_t slot = sizeof *s->filled + sizeof *s->next + sizeof *s->seen;
+   size_t token = sizeof *s->positions + sizeof *s->slots;
+   return sizeof *s + 3 * ALIGN + (size_t)limits->slots * slot + (size_t)limits->tokens * token;
+}
+
+static pare_session_memory memory_of(const pare_plan *plan, int workers)
+{
+   pare_session_memory m = { .activation_bytes = plan->memory_bytes,
+                             .scratch_bytes = plan->scratch_bytes * (size_t)workers,
+                             .cache_bytes = plan->caches.bytes,
+                             .table_bytes = plan->rope_tables.bytes,
+                             .vector_bytes = plan->vector_bytes };
+   size_t kept = m.table_bytes + m.vector_bytes;
+   m.schedule_bytes = pare_plan_own_bytes(plan) - kept + own_bytes(&plan->limits);
+   m.total_bytes = m.activation_bytes + m.scratch_bytes + m.cache_bytes + kept + m.schedule_bytes;
+   return m;
+}
+
 pare_session_memory pare_session_used(const pare_session *s)
 {
-   return (pare_session_memory){ .cache_bytes = s->caches.bytes, .activation_bytes = s->activations.bytes,
-                                 .scratch_bytes = s->scratch.bytes + s->plan->rope_tables.bytes };
+   return memory_of(s->plan, s->workers);
+}
+
+pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                              pare_plan **plan, pare_session_memory *memory)
+{
+   pare_kernels kernels;
+   pare_plan *made = NULL;
+   pare_status status = make_plan(ctx, model, options, &kernels, &made);
+   if (status != PARE_OK) {
+      pare_plan_destroy(ctx, made);
+      return status;
+   }
+   *memory = memory_of(made, pare_pool_width(ctx));
+   *plan = made;
+   return PARE_OK;
 }
 
 const pare_session_options *pare_session_limits(const pare_session *s)

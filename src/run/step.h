@@ -1,7 +1,7 @@
 /* step: what does the work of each kind of step. Nothing here checks or allocates: the plan did.
  *
- * Steps that treat each row by itself have a function over rows [from, to). The others cut their work into
- * items: a count and a function of one item. Results depend on neither the cut nor the worker. */
+ * Every step has a function over a range [from, to): of rows, where each row is treated by itself, else of
+ * items that the step counts. Results depend on neither the cut nor the worker. */
 #ifndef PARE_RUN_STEP_H
 #define PARE_RUN_STEP_H
 
@@ -13,6 +13,7 @@ typedef struct pare_run {
    const pare_kernels *kernels;
    const pare_batch *batch;
    unsigned char *scratch; /* plan->scratch_bytes for each worker, 64-byte aligned */
+   int workers;
 } pare_run;
 
 static inline int64_t pare_run_rows(const pare_run *run, bool of_rows)
@@ -31,16 +32,16 @@ static inline float *pare_region_row(const pare_region *region, int64_t row)
    return (float *)region->at + row * region->width;
 }
 
-/* The layer that a chunk of a linear step belongs to. */
-static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t chunk)
+/* The layer that a block of a linear step belongs to. */
+static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t block)
 {
    const pare_linear_part *part = step->linear.parts + step->linear.n_parts - 1;
-   while (part->first_chunk > chunk) part--;
+   while (part->first_block > block) part--;
    return part;
 }
 
-typedef void (*pare_step_rows)(const pare_run *run, const pare_step *step, int64_t from, int64_t to,
-                               int worker);
+typedef void (*pare_step_range)(const pare_run *run, const pare_step *step, int64_t from, int64_t to,
+                                int worker);
 
 void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_quantize(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
@@ -54,14 +55,18 @@ void pare_step_activation(const pare_run *run, const pare_step *step, int64_t fr
 void pare_step_slice(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_select(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 
-typedef int64_t (*pare_step_items)(const pare_run *run, const pare_step *step);
-typedef void (*pare_step_item)(const pare_run *run, const pare_step *step, int64_t item, int worker);
+/* How the work of a step is cut: items, and how many a worker takes at a time. */
+typedef struct pare_step_cut {
+   int64_t items, grain;
+} pare_step_cut;
 
-int64_t pare_attention_items(const pare_run *run, const pare_step *step);
-void pare_attention_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
-int64_t pare_linear_i8_items(const pare_run *run, const pare_step *step);
-void pare_linear_i8_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
-int64_t pare_linear_f32_items(const pare_run *run, const pare_step *step);
-void pare_linear_f32_item(const pare_run *run, const pare_step *step, int64_t item, int worker);
+typedef pare_step_cut (*pare_step_cutter)(const pare_run *run, const pare_step *step);
+
+pare_step_cut pare_attention_cut(const pare_run *run, const pare_step *step);
+void pare_attention_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+pare_step_cut pare_linear_i8_cut(const pare_run *run, const pare_step *step);
+void pare_linear_i8_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+pare_step_cut pare_linear_f32_cut(const pare_run *run, const pare_step *step);
+void pare_linear_f32_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 
 #endif

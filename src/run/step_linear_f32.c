@@ -2,16 +2,16 @@
  * channels: its panel is made in the worker's scratch memory and meets all rows. */
 #include "run/step.h"
 
-int64_t pare_linear_f32_items(const pare_run *run, const pare_step *step)
+pare_step_cut pare_linear_f32_cut(const pare_run *run, const pare_step *step)
 {
-   return pare_run_rows(run, step->of_rows) > 0 ? step->linear.chunks : 0;
+   return (pare_step_cut){ pare_run_rows(run, step->of_rows) > 0 ? step->linear.blocks : 0, step->linear.grain };
 }
 
-void pare_linear_f32_item(const pare_run *run, const pare_step *step, int64_t item, int worker)
+static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)
 {
-   const pare_linear_part *part = pare_linear_part_of(step, item);
+   const pare_linear_part *part = pare_linear_part_of(step, block);
    const pare_weight *weight = part->weight;
-   int64_t k = step->linear.k, first = (item - part->first_chunk) * PARE_BLOCK;
+   int64_t k = step->linear.k, first = (block - part->first_block) * PARE_BLOCK;
    int64_t channels = part->n - first < PARE_BLOCK ? part->n - first : PARE_BLOCK;
    int64_t row_stride = weight->encoding.transposed ? 1 : k,
            col_stride = weight->encoding.transposed ? part->n : 1;
@@ -22,4 +22,9 @@ void pare_linear_f32_item(const pare_run *run, const pare_step *step, int64_t it
    run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], 0), k, pare_run_rows(run, step->of_rows),
                           part->bias ? part->bias + first : NULL, pare_region_row(part->out, 0) + first,
                           part->n, channels);
+}
+
+void pare_linear_f32_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
+{
+   for (int64_t block = from; block < to; block++) work_on_block(run, step, block, worker);
 }

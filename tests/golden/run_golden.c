@@ -11,6 +11,7 @@
  *                                       (unit/pipeline_model.h)
  *    ---- output
  *    graph "g" { ... }                  then a line a weight: zeros and hash of the bytes; then the fallbacks
+ *                                      and the patterns
  * or, when the recipe is refused, a line "error <status> <where>: <message>". */
 #include <dirent.h>
 #include <stdio.h>
@@ -43,8 +44,10 @@ static pare_status put_result(pare_ctx *ctx, const pare_model *model, const pare
 {
    PARE_TRY(pare_graph_print(ctx, model->graph, out));
    PARE_TRY(put_weights(ctx, model->graph, out));
-   for (size_t i = 0; i < report->n_passes; i++)
+   for (size_t i = 0; i < report->n_passes; i++) {
       PARE_TRY(pare_str_puts(ctx, out, report->passes[i].fallbacks));
+      PARE_TRY(pare_str_puts(ctx, out, report->passes[i].patterns));
+   }
    return PARE_OK;
 }
 

@@ -166,7 +166,7 @@ static void run_checks(check *c)
 static const struct {
    const char *name;
    unsigned needs;
-} tiers[] = { { "scalar", 0 }, { "avx2", PARE_CPU_AVX2 }, { "avx512", PARE_CPU_AVX512 },
+} tiers[] = { { "scalar", 0 }, { "avx2", PARE_CPU_AVX2 }, { "avx512", PARE_CPU_AVX512 }, { "amx", PARE_CPU_AMX },
    { "neon", PARE_CPU_NEON_DOT } };
 
 static int check_tiers(bool all)

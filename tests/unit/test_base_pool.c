@@ -91,6 +91,28 @@ START_TEST(many_loops)
 }
 END_TEST
 
+static void add_range(void *arg, int64_t from, int64_t to, int worker)
+{
+   ck_assert(from < to && to - from <= 4);
+   for (int64_t i = from; i < to; i++) add(arg, i, worker);
+}
+
+START_TEST(ranges)
+{
+   for (int threads = 1; threads <= 4; threads++) {
+      pare_ctx ctx;
+      pare_ctx_init(&ctx);
+      ctx.threads = threads;
+      for (int64_t count = 0; count < 300; count++) {
+         atomic_llong sum = 0;
+         pare_pool_run_ranges(&ctx, count, 1 + count % 4, add_range, &sum);
+         ck_assert_int_eq(atomic_load(&sum), count * (count + 1) / 2);
+      }
+      pare_ctx_finish(&ctx);
+   }
+}
+END_TEST
+
 START_TEST(threads_may_change)
 {
    pare_ctx ctx;
@@ -143,5 +165,5 @@ START_TEST(processors)
 }
 END_TEST
 
-UNIT_MAIN("pool", every_item_once, many_loops, threads_may_change, no_memory_means_one_thread,
+UNIT_MAIN("pool", every_item_once, many_loops, ranges, threads_may_change, no_memory_means_one_thread,
           most_threads, processors)

@@ -61,13 +61,13 @@ START_TEST(a_node_can_be_replaced)
    pare_value *relu;
    spec.input[0] = old->input[0];
    assert_ok(&ctx, pare_graph_add_node(&ctx, graph, &spec, old, &relu));
-   pare_graph_replace_value(graph, old->output, relu);
+   pare_graph_replace_value(graph, old->output[0], relu);
    pare_graph_remove_node(graph, old);
    assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
    ck_assert_ptr_eq(node("last")->input[0], relu);
    ck_assert_ptr_null(pare_graph_find_node(graph, "act"));
    ck_assert_uint_eq(graph->n_nodes, 12);
-   pare_graph_replace_value(graph, node("head")->output, relu);
+   pare_graph_replace_value(graph, node("head")->output[0], relu);
    pare_graph_remove_node(graph, node("head"));
    pare_graph_remove_node(graph, node("last"));
    ck_assert_ptr_eq(graph->outputs[0], relu);
@@ -111,6 +111,9 @@ START_TEST(a_clone_is_the_same_and_shares_bytes)
    }
    ((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8;
    ck_assert_int_eq(((pare_linear_attrs *)pare_graph_find_node(copy, "q")->attrs)->act, PARE_ACT_F32);
+   const pare_rope_attrs *rope = node("k.rope")->attrs, *other = pare_graph_find_node(copy, "k.rope")->attrs;
+   ck_assert_ptr_ne(rope->long_factor.items, other->long_factor.items);
+   ck_assert(pare_fields_same(pare_op_rope.fields, rope, other));
    pare_graph_destroy(&ctx, copy);
    pare_str_finish(&ctx, &a);
    pare_str_finish(&ctx, &b);
@@ -180,7 +183,7 @@ START_TEST(a_state_has_one_user)
    memcpy(spec.input, node("attn")->input, sizeof spec.input);
    spec.input[5] = old;
    assert_ok(&ctx, pare_graph_add_node(&ctx, graph, &spec, node("residual"), &result));
-   pare_graph_replace_value(graph, node("attn")->output, result);
+   pare_graph_replace_value(graph, node("attn")->output[0], result);
    pare_graph_remove_node(graph, node("attn"));
    assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
    ck_assert_ptr_null(fresh->user);
@@ -203,17 +206,19 @@ static pare_weight strange_weight;
 
 START_TEST(validate_sees_damaged_nodes)
 {
-   DAMAGE(node("q")->input[0] = node("head")->output, "before the node");
+   DAMAGE(node("q")->input[0] = node("head")->output[0], "before the node");
    DAMAGE(node("q")->input[0] = &strange_value, "not a value of the graph");
    DAMAGE(node("q")->input[0] = graph->values[4], "the state kv.0 belongs to another node");
    DAMAGE(graph->values[4]->user = NULL, "the state kv.0 belongs to another node");
    DAMAGE(node("q")->weight[0] = &strange_weight, "not a weight of the graph");
    DAMAGE(node("q")->n_inputs = 2, "takes 1 inputs");
-   DAMAGE(node("q")->n_weights = 0, "takes 1 to 2 weights");
+   DAMAGE(node("q")->n_weights = 0, "takes 1 to 8 weights");
+   DAMAGE(node("q")->n_outputs = 2, "2 results, expected 1");
+   DAMAGE(node("q")->n_outputs = 0, "0 results, expected 1");
    DAMAGE(node("q")->name = "other", "finds another");
    DAMAGE(node("q")->op = PARE_OP_COUNT, "no such operation");
-   DAMAGE(node("q")->output->type.dim[1] = 9, "expected f32[tokens, 8]");
-   DAMAGE(node("q")->output = node("k")->output, "belongs to something else");
+   DAMAGE(node("q")->output[0]->type.dim[1] = 9, "expected f32[tokens, 8]");
+   DAMAGE(node("q")->output[0] = node("k")->output[0], "belongs to something else");
    DAMAGE(node("q")->attrs = NULL, "no attributes");
    DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = 2, "\"act\" is out of range");
    DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8, "i8 with integer weights");
@@ -227,7 +232,8 @@ START_TEST(validate_sees_damaged_lists)
    DAMAGE(node("q")->prev = NULL, "does not lead here");
    DAMAGE(graph->last->next = graph->first, "longer");
    DAMAGE(graph->last = node("q"), "another end");
-   DAMAGE(graph->n_nodes = 11, "12 results of 11 nodes");
+   DAMAGE(graph->n_nodes = 11, "longer");
+   DAMAGE(graph->n_nodes = 13, "another end");
    DAMAGE(graph->values[3]->index = 2, "value 3 has index 2");
    DAMAGE(graph->values[0]->name = "rows", "finds another");
    DAMAGE(graph->values[0]->producer = graph->first, "has a producer");

@@ -43,6 +43,23 @@ START_TEST(free_layout_becomes_canonical)
 }
 END_TEST
 
+START_TEST(nodes_have_several_results)
+{
+   round_trip("graph \"g\" {\ninput %x:f32[tokens,4]\nweight \"w\"[2,4] f32\nweight \"v\"[3,4] f32\n"
+              "%8,%3=linear \"l\" (%x) [\"w\",\"v\"]:f32[tokens,2],f32[tokens,3]\n"
+              "%4=add \"a\" (%8, %8) : f32[tokens, 2]\noutput %3\noutput %4\n}",
+              "graph \"g\" {\n"
+              "  input %x : f32[tokens, 4]\n"
+              "  weight \"w\" [2, 4] f32\n"
+              "  weight \"v\" [3, 4] f32\n"
+              "  %0, %1 = linear \"l\" (%x) [\"w\", \"v\"] : f32[tokens, 2], f32[tokens, 3]\n"
+              "  %2 = add \"a\" (%0, %0) : f32[tokens, 2]\n"
+              "  output %1\n"
+              "  output %2\n"
+              "}\n");
+}
+END_TEST
+
 /* Parses a graph of one line between good ones; the error must hold `message` and the number of that line. */
 static void refuses(const char *line, const char *message)
 {
@@ -102,9 +119,14 @@ START_TEST(bad_lines_are_refused)
    refuses("%1 = slice \"m\" (%x) : f32[tokens, 2]", "m: the result is f32[tokens, 1]");
    refuses("%1 = slice \"m\" (%x)", "expected ':', found the end of the line");
    refuses("%1 = linear \"m\" (%x) [\"v\"] : f32[tokens, 2]", "v: there is no weight");
-   refuses("%1 = linear \"m\" (%x) [\"w\",\"w\",\"w\",\"w\",\"w\"] : f32[tokens, 2]", "fewer weights");
-   refuses("%1 = linear \"m\" (%x) : f32[tokens, 2]", "takes 1 to 2 weights");
+   refuses("%1 = linear \"m\" (%x) [\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\",\"w\"] : f32[tokens, 2]",
+           "fewer weights");
+   refuses("%1 = linear \"m\" (%x) : f32[tokens, 2]", "takes 1 to 8 weights");
    refuses("%1 = linear \"m\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 2]", "i8 with integer weights");
+   refuses("%1, %2 = linear \"m\" (%x) [\"w\"] : f32[tokens, 2], f32[tokens, 2]", "has 1 results, found 2");
+   refuses("%1, %2 = linear \"m\" (%x) [\"w\", \"w\"] : f32[tokens, 2]", "expected ','");
+   refuses("%1, %1 = linear \"m\" (%x) [\"w\", \"w\"] : f32[tokens, 2], f32[tokens, 2]", "defined twice");
+   refuses("%1, %2, %3, %4, %5 = linear \"m\" (%x) [\"w\"] : f32[tokens, 2]", "fewer results");
    refuses("%1 = linear \"\" (%x) [\"w\"] : f32[tokens, 2]", "no bytes");
    refuses("output %x", "no node gives this output");
    refuses("output %8", "used before");
@@ -143,5 +165,6 @@ START_TEST(long_names_are_refused)
 }
 END_TEST
 
-UNIT_MAIN("ir_text", text_comes_back_unchanged, free_layout_becomes_canonical, bad_lines_are_refused,
+UNIT_MAIN("ir_text", text_comes_back_unchanged, free_layout_becomes_canonical, nodes_have_several_results,
+          bad_lines_are_refused,
           bad_texts_are_refused, long_names_are_refused)

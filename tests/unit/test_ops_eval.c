@@ -96,6 +96,24 @@ START_TEST(linear_in_f32)
 }
 END_TEST
 
+START_TEST(linear_of_several_matrices)
+{
+   float x[] = { 1, 2, -1, 0.5f }, out[4];
+   named_values w[] = { { "gate", { 1, 0, 0, 1 } }, { "b", { 100, -200 } }, { "up", { 2, -3, 1, 1 } } };
+   pare_binding b[] = { { "x", x } };
+#define HEAD "input %x : f32[tokens, 2]\nweight \"gate\" [2, 2] f32\nweight \"b\" [2] f32\nweight \"up\" [2, 2] f32\n"
+   RUN(HEAD "%1, %0 = linear \"l\" (%x) [\"gate\", \"b\", \"up\"] : f32[tokens, 2], f32[tokens, 2]", b,
+       WEIGHTS(w), out);
+   expect(out, (float[]){ -4, 3, -3.5f, -0.5f }, 4);
+   RUN(HEAD "%0 = linear \"l\" (%x) [\"gate\", \"b\", \"up\"] {\"activation\":\"relu\",\"gated\":true} : "
+            "f32[tokens, 2]", b, WEIGHTS(w), out);
+   expect(out, (float[]){ -404, 0, -346.5f, 0 }, 4);
+   RUN(HEAD "%0 = linear \"l\" (%x) [\"gate\", \"b\"] {\"activation\":\"relu\"} : f32[tokens, 2]", b, WEIGHTS(w),
+       out);
+   expect(out, (float[]){ 101, 0, 99, 0 }, 4);
+}
+END_TEST
+
 START_TEST(linear_in_i8_rounds_the_activations)
 {
    float x[] = { 127, 63.4f, 63.5f, 0, -1.27f, 0.006f, 0, 0 }, out[8];
@@ -307,7 +325,7 @@ START_TEST(numbers_of_other_types)
 }
 END_TEST
 
-UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_in_i8_rounds_the_activations,
+UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices, linear_in_i8_rounds_the_activations,
           linear_in_i8_rotates, norms, rope, elementwise, slice, attention_by_hand,
           attention_shares_heads, attention_of_rows,
           numbers_of_other_types)

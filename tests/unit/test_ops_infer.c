@@ -21,7 +21,7 @@ static unit_heap heap;
    "input %rows : i32[rows]\n"                                                      \
    "state %kv : f16[slots, 1, past, 8]\n"                                           \
    "state %kv2 : f16[slots, 2, past, 8]\n"                                          \
-   "state %bad : i8[slots, 1, past, 8]\n"                                           \
+   "state %bad : i32[slots, 1, past, 8]\n"                                           \
    "weight \"w\" [3, 8] f32\n"                                                      \
    "weight \"i\" [3, 8] i8\n"                                                       \
    "weight \"v3\" [3] f32\n"                                                        \
@@ -88,7 +88,11 @@ START_TEST(linear)
            "activations are i8 and the weight is f32");
    refuses("linear \"n\" (%k) [\"w\"] : f32[tokens, 3]", "4 columns times a weight [3, 8]");
    refuses("linear \"n\" (%x) [\"w\", \"v4\"] : f32[tokens, 3]", "weight 1 has 4 elements, expected 3");
-   refuses("linear \"n\" (%x) [\"w\", \"w\"] : f32[tokens, 3]", "weight 1 is a matrix");
+   refuses("linear \"n\" (%x) [\"w\", \"w\"] : f32[tokens, 3]", "linear has 2 results, found 1");
+   refuses("linear \"n\" (%x) [\"w\", \"v3\", \"v3\"] : f32[tokens, 3]", "weight 2 is a vector");
+   refuses("linear \"n\" (%x) [\"w\", \"w\", \"w\", \"w\", \"w\"] : f32[tokens, 3]", "more matrices than 4");
+   takes("linear \"n\" (%x) [\"w\", \"v3\", \"w\"] {\"activation\":\"silu\",\"gated\":true} : f32[tokens, 3]");
+   refuses("linear \"n\" (%x) [\"w\"] {\"gated\":true} : f32[tokens, 3]", "1 matrices, expected two");
    refuses("linear \"n\" (%x) [\"v8\"] : f32[tokens, 3]", "weight 0 is a vector");
    refuses("linear \"n\" (%open) [\"w\"] : f32[tokens, 3]", "expected f32[rows, a known size]");
 }
@@ -110,6 +114,19 @@ END_TEST
 START_TEST(rope)
 {
    takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"interleaved\":true} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":4,\"scaling\":\"dynamic\"} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+         "\"long_factor\":[2.5]} : f32[tokens, 8]");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+           "\"long_factor\":[2.5,1]} : f32[tokens, 8]", "long_factor has 2 numbers, expected 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"short_factor\":[1]} : f32[tokens, 8]",
+           "short_factor has 1 numbers, expected 0");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"dynamic\"} : f32[tokens, 8]",
+           "dynamic scaling of rot_dim 2");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"yarn\",\"theta\":1} : "
+           "f32[tokens, 8]", "yarn scaling with theta 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"llama3\","
+           "\"low_freq_factor\":4} : f32[tokens, 8]", "high_freq_factor 4 is not above low_freq_factor 4");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":3,\"rot_dim\":2} : f32[tokens, 8]",
            "heads of 3 do not divide");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":3} : f32[tokens, 8]", "rot_dim is 3");

@@ -349,7 +349,7 @@ START_TEST(refuses_what_it_cannot_run)
    assert_ok(&ctx, pare_graph_add_output(&ctx, model->graph, other));
    assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_UNSUPPORTED, "2 outputs");
    model->graph->n_outputs = 1;
-   model->graph->outputs[0] = model->graph->first->output;
+   model->graph->outputs[0] = model->graph->first->output[0];
    assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_UNSUPPORTED,
                 "rows, vocabulary");
    pare_model_destroy(&ctx, model);
