@@ -56,6 +56,7 @@ static pare_status init_field(pare_ctx *ctx, const pare_field *field, pare_arena
    case PARE_FIELD_TEXT: *(const char **)to = field->initial_text; break;
    case PARE_FIELD_LIST: return init_list(ctx, field, arena, to);
    case PARE_FIELD_NUMBERS: *(pare_numbers *)to = (pare_numbers){ 0 }; break;
+   case PARE_FIELD_INTS: *(pare_ints *)to = (pare_ints){ 0 }; break;
    }
    return PARE_OK;
 }
@@ -103,6 +104,13 @@ static bool set_choice(const pare_field *field, const char *text, int *to)
    return false;
 }
 
+static bool add_int(const pare_field *field, double value, pare_ints *to)
+{
+   if (to->count == PARE_MAX_INTS || !set_int(field, value, &to->items[to->count])) return false;
+   to->count++;
+   return true;
+}
+
 static pare_status append_item(pare_ctx *ctx, pare_arena *arena, const char *text, size_t size,
                                pare_list *list)
 {
@@ -145,6 +153,15 @@ static pare_status list_from_json(pare_ctx *ctx, const pare_field *field, const 
    return PARE_OK;
 }
 
+static bool ints_from_json(const pare_field *field, const pare_json *v, pare_ints *to)
+{
+   if (!pare_json_is_array(v)) return false;
+   *to = (pare_ints){ 0 };
+   for (const pare_json *item = pare_json_first(v); item; item = pare_json_next(item))
+      if (!add_int(field, pare_json_number(item, (double)NAN), to)) return false;
+   return true;
+}
+
 static pare_status value_from_json(pare_ctx *ctx, const pare_field *field, const pare_json *v,
                                    const char *where, pare_arena *arena, void *to, pare_status bad)
 {
@@ -165,6 +182,7 @@ static pare_status value_from_json(pare_ctx *ctx, const pare_field *field, const
       break;
    case PARE_FIELD_LIST: return list_from_json(ctx, field, v, where, arena, to, bad);
    case PARE_FIELD_NUMBERS: return pare_numbers_from_json(ctx, field, v, where, arena, to, bad);
+   case PARE_FIELD_INTS: good = ints_from_json(field, v, to); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
@@ -263,6 +281,17 @@ static pare_status list_from_text(pare_ctx *ctx, const pare_field *field, const 
    return PARE_OK;
 }
 
+static bool ints_from_text(const pare_field *field, const char *text, pare_ints *to)
+{
+   *to = (pare_ints){ 0 };
+   for (const char *item = text, *comma = text; comma; item = comma + 1) {
+      comma = strchr(item, ',');
+      size_t size = comma ? (size_t)(comma - item) : strlen(item);
+      if (!add_int(field, pare_number_parse(item, size), to)) return false;
+   }
+   return true;
+}
+
 pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *text, const char *where,
                             pare_arena *arena, void *options, pare_status bad)
 {
@@ -281,6 +310,7 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
       if (*text) return list_from_text(ctx, field, text, arena, to);
       break;
    case PARE_FIELD_NUMBERS: return pare_numbers_from_text(ctx, field, text, where, arena, to, bad);
+   case PARE_FIELD_INTS: good = ints_from_text(field, text, to); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
@@ -311,6 +341,7 @@ static bool is_initial(const pare_field *field, const void *value)
    case PARE_FIELD_ENUM: return *(const int *)value == (int)field->initial;
    case PARE_FIELD_TEXT: return same_text(*(const char *const *)value, field->initial_text);
    case PARE_FIELD_NUMBERS: return ((const pare_numbers *)value)->count == 0;
+   case PARE_FIELD_INTS: return ((const pare_ints *)value)->count == 0;
    case PARE_FIELD_LIST: break;
    }
    const pare_list initial = { (const char **)(uintptr_t)&field->initial_text, field->initial_text != NULL };
@@ -331,6 +362,13 @@ static void put_numbers(const pare_numbers *numbers, const char *name, pare_json
    pare_json_close_array(writer);
 }
 
+static void put_ints(const pare_ints *ints, const char *name, pare_json_writer *writer)
+{
+   pare_json_open_array(writer, name);
+   for (int64_t i = 0; i < ints->count; i++) pare_json_put_int(writer, NULL, ints->items[i]);
+   pare_json_close_array(writer);
+}
+
 static void put_field(const pare_field *field, const void *value, pare_json_writer *writer)
 {
    const char *name = field->name;
@@ -342,6 +380,7 @@ static void put_field(const pare_field *field, const void *value, pare_json_writ
    case PARE_FIELD_TEXT: pare_json_put_string(writer, name, *(const char *const *)value); break;
    case PARE_FIELD_LIST: put_list(value, name, writer); break;
    case PARE_FIELD_NUMBERS: put_numbers(value, name, writer); break;
+   case PARE_FIELD_INTS: put_ints(value, name, writer); break;
    }
 }
 
@@ -368,6 +407,7 @@ static bool same_value(pare_field_kind kind, const void *a, const void *b)
    case PARE_FIELD_TEXT: return same_text(*(const char *const *)a, *(const char *const *)b);
    case PARE_FIELD_LIST: return same_list(a, b);
    case PARE_FIELD_NUMBERS: return pare_numbers_same(a, b);
+   case PARE_FIELD_INTS: return memcmp(a, b, sizeof(pare_ints)) == 0; /* items past the count are 0 */
    }
    return false;
 }

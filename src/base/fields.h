@@ -15,7 +15,8 @@ typedef enum pare_field_kind {
    PARE_FIELD_ENUM,   /* int: index into choices */
    PARE_FIELD_TEXT,   /* const char *, NULL when not given */
    PARE_FIELD_LIST,   /* pare_list of texts; on the command line the option may be repeated */
-   PARE_FIELD_NUMBERS /* pare_numbers, each in [min, max], finite; none by default */
+   PARE_FIELD_NUMBERS, /* pare_numbers, each in [min, max], finite; none by default */
+   PARE_FIELD_INTS    /* pare_ints, each in [min, max]; empty by default */
 } pare_field_kind;
 
 typedef struct pare_list {
@@ -28,11 +29,18 @@ typedef struct pare_numbers {
    size_t count;
 } pare_numbers;
 
+enum { PARE_MAX_INTS = 5 };
+
+/* A few whole numbers, as plain bytes: shapes and permutations. Items past the count are 0. */
+typedef struct pare_ints {
+   int64_t count, items[PARE_MAX_INTS];
+} pare_ints;
+
 typedef struct pare_field {
    const char *name;
    pare_field_kind kind;
    size_t offset;              /* in the options struct */
-   double min, max;            /* INT, FLOAT, items of NUMBERS */
+   double min, max;            /* INT, FLOAT, items of NUMBERS and INTS */
    double initial;             /* default of BOOL, INT, FLOAT, ENUM */
    const char *const *choices; /* ENUM: NULL-terminated */
    const char *help;           /* one or two sentences, lower case, no full stop */

@@ -1,4 +1,5 @@
-/* attention: causal attention of each token to its own sequence, through a cache of keys and values.
+/* attention: causal attention of each token to its own sequence, through a cache of keys and values; or of rows
+ * to rows, without one.
  *
  * Inputs: q f32[T, heads * head_dim], k and v f32[T, kv_heads * head_dim], positions i32[T], sequences
  * i32[T], and the state kv, f32, f16 or i8 [slots, kv_heads, past, 2 * head_dim]: a key and then a value for
@@ -10,12 +11,19 @@
  * h / (heads / kv_heads).
  * i8: keys, values and queries, head by head, are replaced by what int8 activations can say of them (op_rules.h,
  * with the rotation of head_dim). The executor also rounds the weights of the values to 7 bits of the largest of 64
- * positions, which is not part of this meaning. */
+ * positions, which is not part of this meaning.
+ * Without the state (attention_rows.c), q is f32[B, T, heads * head_dim] and k and v are f32[B, S, kv_heads *
+ * head_dim], or all three without B; each of the B batches attends its own keys. There may follow one of:
+ *    positions i32[T]                       what causal and window go by, instead of the number of the row
+ *    positions i32[T], sequences i32[T]     and only rows of the same sequence are attended
+ *    a mask, broadcast to [B, heads, T, S]  f32: added to the scores; i32 (rank 2 or more): 0 is not attended
+ * T and S are equal unless all rows see all keys. A row that attends nothing gives zeros. Without causal, later
+ * positions are attended too. */
 #include <math.h>
 #include <string.h>
 
 #include "base/half.h"
-#include "ops/op_rules.h"
+#include "ops/attention_rows.h"
 
 enum { Q, K, V, POSITIONS, SEQUENCES, KV };
 
@@ -53,6 +61,8 @@ static const pare_field fields[] = {
      .offset = offsetof(pare_attention_attrs, window),
      .max = 1 << 30,
      .help = "only the last so many positions are attended, the own one included; 0 for all" },
+   { .name = "causal", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_attention_attrs, causal), .initial = 1,
+     .help = "positions after the own one are not attended; always so with a state" },
    PARE_FIELDS_END
 };
 
@@ -85,6 +95,8 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    if (attrs->heads % attrs->kv_heads != 0)
       return pare_op_refuse(ctx, node, "%lld kv_heads do not divide %lld heads", (long long)attrs->kv_heads,
                             (long long)attrs->heads);
+   if (node->n_inputs <= KV) return pare_attention_rows_infer(ctx, node, out);
+   if (!attrs->causal) return pare_op_refuse(ctx, node, "with a state it is causal");
    PARE_TRY(want_width(ctx, node, Q, attrs->heads));
    PARE_TRY(want_width(ctx, node, K, attrs->kv_heads));
    PARE_TRY(want_width(ctx, node, V, attrs->kv_heads));
@@ -166,6 +178,7 @@ static void attend(const pare_attention_attrs *attrs, const float *q, const floa
 
 static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
+   if (call->node->n_inputs <= KV) return pare_attention_rows_eval(ctx, call);
    const pare_attention_attrs *attrs = call->node->attrs;
    const pare_tensor *kv = call->input[KV];
    const int32_t *positions = pare_op_i32(call->input[POSITIONS]),
@@ -201,11 +214,8 @@ static double macs(const pare_node *node, int64_t past)
    return 2.0 * (double)(attrs->heads * attrs->head_dim) * (double)seen;
 }
 
-const pare_op_info pare_op_attention = { .name = "attention",
-                                         .help = "causal attention through a cache of keys and values",
-                                         .fields = fields,
-                                         .attrs_size = sizeof(pare_attention_attrs),
-                                         .n_inputs = 6,
-                                         .infer = infer,
-                                         .eval = eval,
-                                         .macs = macs };
+const pare_op_info pare_op_attention = {
+   .name = "attention", .help = "attention, through a cache of keys and values or among rows", .fields = fields,
+   .attrs_size = sizeof(pare_attention_attrs), .n_inputs = 3, .optional_inputs = 3, .infer = infer,
+   .eval = eval, .macs = macs
+};

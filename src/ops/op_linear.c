@@ -1,7 +1,7 @@
 /* linear: matrix products of one input.
  *
- * Inputs: x f32[D, K]. Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
- * Results: for each matrix f32[D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
+ * Inputs: x f32[..., D, K]. Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
+ * Results: for each matrix f32[..., D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
  * gated: exactly two matrices of one shape, gate and up, and one result, activation(gate) * up.
  * act i8: each row of x is first replaced by what int8 activations can say of it: rotated by Walsh-Hadamard
  * blocks of the weight's rotation, scaled by its absmax to [-127, 127], rounded to nearest even; and back. As
@@ -39,7 +39,7 @@ static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare
    const pare_linear_attrs *attrs = node->attrs;
    const pare_weight *w = m->weight;
    PARE_TRY(pare_op_want_table(ctx, node, m->at));
-   int64_t k = node->input[0]->type.dim[1];
+   int64_t k = pare_op_width(&node->input[0]->type);
    if (w->dim[1] != k)
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
@@ -70,10 +70,12 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    const pare_linear_attrs *attrs = node->attrs;
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
    size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS);
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    for (size_t i = 0; i < n; i++) {
       PARE_TRY(check_matrix(ctx, node, &m[i]));
-      if (!attrs->gated || i == 0) out[i] = pare_op_matrix_like(node->input[0], m[i].weight->dim[0]);
+      if (attrs->gated && i > 0) continue;
+      out[i] = node->input[0]->type;
+      out[i].dim[out[i].rank - 1] = m[i].weight->dim[0];
    }
    if (attrs->gated && m[0].weight->dim[0] != m[1].weight->dim[0])
       return pare_op_refuse(ctx, node, "gate and up have %lld and %lld channels",
@@ -116,7 +118,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
    const pare_linear_attrs *attrs = call->node->attrs;
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
-   int64_t rows = call->input[0]->type.dim[0], k = call->input[0]->type.dim[1];
+   int64_t k = pare_op_width(&call->input[0]->type), rows = pare_tensor_count(call->input[0]) / k;
    int64_t rotation = call->node->weight[0]->encoding.rotation;
    float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x);
    if (!x) return PARE_RESOURCE;

@@ -1,6 +1,6 @@
 /* rope: rotary position embedding (Su et al. 2021) and its stretching to longer contexts.
  *
- * Inputs: x f32[D, heads * head_dim], positions i32[D]. Result: x's type. In each head, pair i of the first
+ * Inputs: x f32[..., D, heads * head_dim], positions i32[D]. Result: x's type. In each head, pair i of the first
  * rot_dim elements turns by positions[t] * frequency(i): (a, b) -> (a cos - b sin, b cos + a sin), where
  * cosine and sine are multiplied by attention_factor. Pairs are (i, i + rot_dim/2), or (2i, 2i + 1) when
  * interleaved. Frequency, angle, sine and cosine are f32, in the order of Hugging Face transformers
@@ -100,10 +100,11 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    const pare_rope_attrs *attrs = node->attrs;
    PARE_TRY(pare_op_infer_same(ctx, node, out));
    PARE_TRY(pare_op_want_list(ctx, node, 1));
-   PARE_TRY(pare_op_want_same_rows(ctx, node, 0, 1));
-   if (out->dim[1] % attrs->head_dim != 0)
+   if (out->dim[out->rank - 2] != node->input[1]->type.dim[0])
+      return pare_op_refuse(ctx, node, "inputs 0 and 1 have different numbers of rows");
+   if (pare_op_width(out) % attrs->head_dim != 0)
       return pare_op_refuse(ctx, node, "heads of %lld do not divide rows of %lld", (long long)attrs->head_dim,
-                            (long long)out->dim[1]);
+                            (long long)pare_op_width(out));
    if (attrs->rot_dim % 2 != 0 || attrs->rot_dim > attrs->head_dim)
       return pare_op_refuse(ctx, node, "rot_dim is %lld, expected an even number up to head_dim, %lld",
                             (long long)attrs->rot_dim, (long long)attrs->head_dim);
@@ -198,11 +199,12 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    (void)ctx;
    const pare_rope_attrs *attrs = call->node->attrs;
    const int32_t *positions = pare_op_i32(call->input[1]);
-   int64_t rows = call->output->type.dim[0], n = call->output->type.dim[1];
+   int64_t n = pare_op_width(&call->output->type), rows = pare_tensor_count(call->output) / n;
+   int64_t n_positions = call->input[1]->type.dim[0];
    float *out = call->output->data;
    memcpy(out, call->input[0]->data, (size_t)(rows * n) * sizeof *out);
    for (int64_t t = 0; t < rows; t++)
-      for (int64_t i = 0; i < attrs->rot_dim / 2; i++) turn_pair(attrs, positions[t], i, out + t * n, n);
+      for (int64_t i = 0; i < attrs->rot_dim / 2; i++) turn_pair(attrs, positions[t % n_positions], i, out + t * n, n);
    return PARE_OK;
 }
 

@@ -55,6 +55,7 @@ typedef struct pare_attention_attrs {
    int64_t heads, kv_heads, head_dim; /* kv_heads divides heads */
    double scale;                      /* of the dot products, usually 1 / sqrt(head_dim) */
    int64_t window; /* 0: none; else only the last `window` positions, the own one included */
+   bool causal;    /* nothing after the own position is attended */
 } pare_attention_attrs;
 
 enum {
@@ -70,8 +71,50 @@ typedef struct pare_activation_attrs {
 } pare_activation_attrs;
 
 typedef struct pare_slice_attrs {
-   int64_t from, to; /* columns [from, to) */
+   int64_t from, to, step; /* places from, from + step, ... below to */
+   int64_t axis;           /* negative: from the end */
 } pare_slice_attrs;
+
+/* softmax and concat */
+typedef struct pare_axis_attrs {
+   int64_t axis; /* negative: from the end */
+} pare_axis_attrs;
+
+typedef struct pare_reduce_attrs {
+   int64_t axis;
+   bool keep; /* the axis stays, with size 1 */
+} pare_reduce_attrs;
+
+enum {
+   PARE_COMPARE_LT,
+   PARE_COMPARE_LE,
+   PARE_COMPARE_GT,
+   PARE_COMPARE_GE,
+   PARE_COMPARE_EQ,
+   PARE_COMPARE_NE
+};
+
+typedef struct pare_compare_attrs {
+   int kind; /* PARE_COMPARE_* */
+} pare_compare_attrs;
+
+enum { PARE_CAST_F32, PARE_CAST_I32 };
+
+typedef struct pare_cast_attrs {
+   int to; /* PARE_CAST_* */
+} pare_cast_attrs;
+
+typedef struct pare_transpose_attrs {
+   pare_ints perm; /* empty: all dimensions reversed */
+} pare_transpose_attrs;
+
+/* constant, reshape and expand */
+typedef struct pare_reshape_attrs {
+   pare_ints shape;
+} pare_reshape_attrs;
+
+/* The dimension of the input that comes at a place of the result. */
+int pare_transpose_source(const pare_transpose_attrs *attrs, int rank, int place);
 
 /* Angle per position, at that position, of pair i in [0, rot_dim / 2), as Hugging Face computes it in f32:
  * op_rope.c. The evaluator's own; tests judge the executor's tables by it. */
