@@ -86,6 +86,7 @@ static void rig_start(rig *r, bool gpt2)
    r->m = gpt2 ? tiny_gpt2() : tiny_llama();
    r->m.context = CONTEXT;
    r->m.i8 = !gpt2;
+   r->m.cache = gpt2 ? "f32" : "i8";
    r->model = tiny_model(&r->ctx, &r->m);
    r->model->n_end = 1;
    r->model->end[0] = 3;

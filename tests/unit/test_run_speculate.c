@@ -56,6 +56,7 @@ static tiny long_llama(bool i8)
    tiny m = tiny_llama();
    m.context = 120;
    m.i8 = i8;
+   m.cache = i8 ? "i8" : "f16";
    return m;
 }
 
