@@ -153,6 +153,17 @@ pare_status pare_cli_parse(pare_app *app, const pare_command *command, int argc,
    return check_arguments(app, command);
 }
 
+/* Help of the common options, but those that the command has under the same name. */
+static pare_status put_common_help(pare_ctx *ctx, const pare_command *command, pare_str *out)
+{
+   pare_field fields[sizeof common_fields / sizeof *common_fields];
+   size_t n = 0;
+   for (const pare_field *f = common_fields; f->name; f++)
+      if (!by_name(command->fields, f->name, strlen(f->name))) fields[n++] = *f;
+   fields[n] = (pare_field)PARE_FIELDS_END;
+   return pare_fields_help(ctx, fields, "--", out);
+}
+
 pare_status pare_cli_command_help(pare_ctx *ctx, const pare_command *command, pare_str *out)
 {
    PARE_TRY(pare_str_printf(ctx, out, "pare %s: %s\n\nusage: pare %s %s\n\n%s", command->name,
@@ -162,7 +173,7 @@ pare_status pare_cli_command_help(pare_ctx *ctx, const pare_command *command, pa
       PARE_TRY(pare_fields_help(ctx, command->fields, "--", out));
    }
    PARE_TRY(pare_str_puts(ctx, out, "\ncommon options:\n"));
-   PARE_TRY(pare_fields_help(ctx, common_fields, "--", out));
+   PARE_TRY(put_common_help(ctx, command, out));
    return pare_str_printf(ctx, out, "\nexamples:\n%s", command->examples);
 }
 

@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "bin/load.h"
+#include "bin/plan_report.h"
+#include "pipeline/pipeline.h"
 #include "formats/format.h"
 #include "ir/op.h"
 #include "quant/weight_io.h"
 
 typedef struct inspect_options {
    const char *tensor;
-   bool tensors, graph, measure;
+   bool tensors, graph, measure, plan, fuse;
+   pare_session_options limits; /* of --plan */
 } inspect_options;
 
 static const pare_field fields[] = {
@@ -32,6 +35,36 @@ static const pare_field fields[] = {
      .offset = offsetof(inspect_options, measure),
      .initial = 1,
      .help = "read every weight for sparsity and outliers; --no-measure answers at once" },
+   { .name = "plan",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(inspect_options, plan),
+     .help = "how a session would run it: stages, steps, memory regions with their lifetimes, and the planned "
+             "peak in bytes" },
+   { .name = "tokens",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(inspect_options, limits.tokens),
+     .max = 1 << 24,
+     .value_name = "N",
+     .help = "with --plan: largest batch; 0 is 512, or the context when that is shorter" },
+   { .name = "context",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(inspect_options, limits.context),
+     .max = INT32_MAX,
+     .value_name = "N",
+     .help = "with --plan: positions of a sequence; 0 is what the model was made for" },
+   { .name = "sequences",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(inspect_options, limits.slots),
+     .min = 1,
+     .max = 4096,
+     .initial = 1,
+     .value_name = "N",
+     .help = "with --plan: sequences held at once" },
+   { .name = "fuse",
+     .kind = PARE_FIELD_BOOL,
+     .offset = offsetof(inspect_options, fuse),
+     .initial = 1,
+     .help = "with --plan: fuse operations first, as before running; --no-fuse plans the graph as it is" },
    PARE_FIELDS_END
 };
 
@@ -325,6 +358,8 @@ static pare_status inspect(inspection *in)
       pare_json_put_string(&in->app->body, "graph", in->app->text.data);
       return PARE_OK;
    }
+   if (in->options->plan && in->options->fuse) PARE_TRY(pare_pipeline_fuse(in->app->ctx, in->model));
+   if (in->options->plan) return pare_plan_report(in->app, in->model, &in->options->limits);
    PARE_TRY(measure(in));
    if (in->options->tensor) PARE_TRY(print_tensors(in));
    pare_status status = describe_tokenizer(in, &tokenizer);
@@ -347,12 +382,12 @@ static pare_status run(pare_app *app, const void *options)
 const pare_command pare_command_inspect = {
    .name = "inspect",
    .summary = "show what is inside a model or an artifact",
-   .usage = "MODEL [--tensors | --tensor NAME | --graph] [options]",
+   .usage = "MODEL [--tensors | --tensor NAME | --graph | --plan] [options]",
    .description = "Parameters, bytes, encodings, share of zeros and the outlier measure (largest |w| over "
                   "root mean square of its output\n"
                   "channel) per layer and in total; multiply-accumulates and KV-cache bytes per token.\n",
    .examples = "  pare inspect story.pare\n  pare inspect model/ --tensors --json\n  pare inspect story.pare "
-               "--tensor '*down_proj*'\n",
+               "--tensor '*down_proj*'\n  pare inspect story.pare --plan --context 2048 --sequences 8\n",
    .fields = fields,
    .options_size = sizeof(inspect_options),
    .min_args = 1,

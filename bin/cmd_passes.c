@@ -4,7 +4,7 @@
 #include "bin/command.h"
 #include "pipeline/pass.h"
 
-static const char *const kinds[] = { "bool", "int", "float", "enum", "text", "list" };
+static const char *const kinds[] = { "bool", "int", "float", "enum", "text", "list", "numbers", "ints" };
 
 static void put_field(pare_json_writer *json, const pare_field *field)
 {

@@ -67,6 +67,7 @@ static const char *match_gated(const pare_uses *uses, pare_node *mul, match *m)
    if (!pare_uses_only(uses, gate)) return "the activated product has other uses";
    if (!made_by(up, PARE_OP_linear)) return "what the activated product is multiplied with is not a product";
    m->up = up->producer;
+   if (!pare_type_equal(&gate->type, &up->type)) return "gate and up have different shapes";
    const char *why = check_product(uses, m->activation->input[0]);
    if (!why) why = check_product(uses, up);
    return why ? why : check_pair(m->gate, m->up);

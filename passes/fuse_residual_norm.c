@@ -25,7 +25,9 @@ static const char *refusal(const pare_node *norm)
    const pare_value *sum = norm->input[0];
    if (sum->producer && sum->producer->op == PARE_OP_residual_norm) return "the sum has another norm already";
    if (!sum->producer || sum->producer->op != PARE_OP_add) return "its input is no sum";
-   return norm->weight[0]->dim[0] == sum->type.dim[1] ? NULL : "it normalizes runs within rows";
+   const pare_node *add = sum->producer;
+   if (!pare_type_equal(&add->input[0]->type, &add->input[1]->type)) return "the sum is of different shapes";
+   return norm->weight[0]->dim[0] == sum->type.dim[sum->type.rank - 1] ? NULL : "it normalizes runs within rows";
 }
 
 static bool describe(const pare_node *add, const pare_node *norm, pare_residual_norm_attrs *attrs,

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "formats/safetensors.h"
 #include "ir/model.h"
+#include "ops/ops.h"
 
 typedef struct pare_arch_source {
    const pare_json *config;   /* the object in config.json */
@@ -88,6 +89,19 @@ void pare_config_fail(pare_builder *b, pare_status status, const char *fmt, ...)
 /* Refuses what no family supports: "quantization_config". */
 void pare_config_refuse_common(pare_builder *b);
 
+/* ---- rotary positions (arch_rope.c) ---- */
+typedef struct pare_rope_rules {
+   int64_t head_dim;
+   bool partial;       /* the family's code turns a part of each head: "partial_rotary_factor" */
+   bool only_longrope; /* every type but "default" means longrope: Phi-3's "su" and "yarn" */
+   int64_t original;   /* "original_max_position_embeddings" when absent; 0: max_position_embeddings */
+} pare_rope_rules;
+/* The attributes of the family's rope nodes, from "rope_scaling" (transformers 4) or "rope_parameters" (5) and
+ * the keys beside them; and the positions that the model is made for, stretching included. After
+ * pare_builder_begin: lists of factors live in the graph. PARE_UNSUPPORTED for a type that is not known or
+ * parameters for single layer types; PARE_INPUT for values that no model can have. */
+void pare_config_rope(pare_builder *b, const pare_rope_rules *rules, pare_rope_attrs *rope, int64_t *context);
+
 /* ---- weights ---- */
 /* The tensor of that name, [n, k] or, when k is 0, [n]; added to the graph on its first use. */
 pare_weight *pare_build_weight(pare_builder *b, const char *name, int64_t n, int64_t k);
@@ -105,7 +119,7 @@ pare_value *pare_build_linear(pare_builder *b, const char *name, pare_value *x, 
 pare_value *pare_build_rms_norm(pare_builder *b, const char *name, pare_value *x, pare_weight *w, double eps);
 pare_value *pare_build_layer_norm(pare_builder *b, const char *name, pare_value *x, pare_weight *w,
                                   pare_weight *bias, double eps);
-pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, int64_t head_dim, double theta);
+pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, const pare_rope_attrs *rope);
 pare_value *pare_build_activation(pare_builder *b, const char *name, pare_value *x, int kind);
 pare_value *pare_build_add(pare_builder *b, const char *name, pare_value *x, pare_value *y);
 pare_value *pare_build_mul(pare_builder *b, const char *name, pare_value *x, pare_value *y);

@@ -80,11 +80,10 @@ pare_value *pare_build_layer_norm(pare_builder *b, const char *name, pare_value 
                                               .attrs = &attrs });
 }
 
-pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, int64_t head_dim, double theta)
+pare_value *pare_build_rope(pare_builder *b, const char *name, pare_value *x, const pare_rope_attrs *rope)
 {
-   pare_rope_attrs attrs = { .head_dim = head_dim, .rot_dim = head_dim, .theta = theta };
    return add_node(b, name,
-                   (pare_node_spec){ .op = PARE_OP_rope, .input = { x, b->positions }, .attrs = &attrs });
+                   (pare_node_spec){ .op = PARE_OP_rope, .input = { x, b->positions }, .attrs = rope });
 }
 
 pare_value *pare_build_activation(pare_builder *b, const char *name, pare_value *x, int kind)
@@ -105,7 +104,7 @@ pare_value *pare_build_mul(pare_builder *b, const char *name, pare_value *x, par
 
 pare_value *pare_build_slice(pare_builder *b, const char *name, pare_value *x, int64_t from, int64_t to)
 {
-   pare_slice_attrs attrs = { .from = from, .to = to };
+   pare_slice_attrs attrs = { .from = from, .to = to, .step = 1, .axis = -1 };
    return add_node(b, name, (pare_node_spec){ .op = PARE_OP_slice, .input = { x }, .attrs = &attrs });
 }
 
@@ -130,7 +129,8 @@ pare_value *pare_build_attention(pare_builder *b, const char *name, pare_value *
 {
    pare_value *cache = add_cache(b, layer, heads);
    pare_attention_attrs attrs = {
-      .heads = heads->heads, .kv_heads = heads->kv_heads, .head_dim = heads->head_dim, .scale = heads->scale
+      .heads = heads->heads, .kv_heads = heads->kv_heads, .head_dim = heads->head_dim, .scale = heads->scale,
+      .causal = true
    };
    return add_node(b, name, (pare_node_spec){ .op = PARE_OP_attention, .attrs = &attrs,
                                               .input = { q, k, v, b->positions, b->sequences, cache } });

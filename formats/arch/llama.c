@@ -4,9 +4,9 @@
  *    x += o_proj(attention(rope(q_norm(q_proj(n))), rope(k_norm(k_proj(n))), v_proj(n)))    n = input_norm(x)
  *    x += down_proj(act(gate_proj(m)) * up_proj(m))                                         m = post_norm(x)
  *
- * Llama, Mistral, Qwen2 and Qwen3 differ in biases, query and key norms, and a few defaults: see `family`.
- * Sources: transformers' modeling_llama.py and its siblings; Touvron et al. 2023 (arXiv 2302.13971); Ainslie
- * et al. 2023 (GQA, 2305.13245). */
+ * Llama, Mistral, Qwen2, Qwen3 and Phi-3 differ in biases, query and key norms, fused projections, and a few
+ * defaults: see `family`. Sources: transformers' modeling_llama.py and its siblings; Touvron et al. 2023 (arXiv
+ * 2302.13971); Ainslie et al. 2023 (GQA, 2305.13245); Abdin et al. 2024 (Phi-3, 2404.14219). */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -25,9 +25,12 @@ typedef struct family {
    bias_rule bias;
    bool mlp_bias;    /* "mlp_bias" counts */
    bool qk_norm;
+   bool fused;       /* query, key and value are one product, gate and up another */
    int64_t head_dim; /* when the config has none; 0: hidden_size / num_attention_heads */
    int64_t window;   /* "sliding_window" when the key is absent; 0: none */
    bool window_off;  /* unless "use_sliding_window" is true */
+   double eps;       /* when the config has none; 0: 1e-6 */
+   pare_rope_rules rope; /* but for head_dim */
 } family;
 
 /* What config.json says. */
@@ -35,7 +38,8 @@ typedef struct llama {
    const family *family;
    int64_t vocab, hidden, inner, layers, context;
    pare_heads heads;
-   double eps, theta;
+   pare_rope_attrs rope;
+   double eps;
    int act;
    bool tied, q_bias, o_bias, mlp_bias;
 } llama;
@@ -74,43 +78,11 @@ static void read_heads(pare_builder *b, llama *m)
    h->scale = 1 / sqrt((double)h->head_dim);
 }
 
-/* One of the objects "rope_parameters" (transformers 5) and "rope_scaling" (before); theta stays when
- * absent. */
-static void read_rope_object(pare_builder *b, llama *m, const char *key)
-{
-   const pare_json *rope = member(b, key);
-   if (b->status != PARE_OK || pare_json_is_null(rope)) return;
-   if (!pare_json_is_object(rope)) {
-      pare_config_fail(b, PARE_INPUT, "\"%s\" is not an object", key);
-      return;
-   }
-   const char *type = pare_json_string(pare_json_get(rope, "rope_type"));
-   if (!type) type = pare_json_string(pare_json_get(rope, "type"));
-   if (!type && strcmp(key, "rope_scaling") == 0) type = "unknown";
-   if (type && strcmp(type, "default") != 0)
-      pare_config_fail(b, PARE_UNSUPPORTED, "%s of type \"%.100s\" is not supported yet", key, type);
-   for (const pare_json *item = pare_json_first(rope); item; item = pare_json_next(item))
-      if (pare_json_is_object(item))
-         pare_config_fail(b, PARE_UNSUPPORTED, "%s for single layer types (\"%.100s\") is not supported yet",
-                          key, pare_json_name(item));
-   double factor = 1;
-   if (b->status == PARE_OK)
-      b->status =
-         pare_json_read_number(b->ctx, rope, "partial_rotary_factor", b->source->where, 0, 1, 1, &factor);
-   if (factor < 1) pare_config_fail(b, PARE_UNSUPPORTED, "partial_rotary_factor %g is not supported", factor);
-   if (b->status == PARE_OK)
-      b->status =
-         pare_json_read_number(b->ctx, rope, "rope_theta", b->source->where, 1, 1e15, m->theta, &m->theta);
-}
-
 static void read_rope(pare_builder *b, llama *m)
 {
-   m->theta = pare_config_number(b, "rope_theta", 1, 1e15, 10000);
-   double factor = pare_config_number(b, "partial_rotary_factor", 0, 1, 1);
-   if (b->status == PARE_OK && factor < 1)
-      pare_config_fail(b, PARE_UNSUPPORTED, "partial_rotary_factor %g is not supported", factor);
-   read_rope_object(b, m, "rope_scaling");
-   read_rope_object(b, m, "rope_parameters");
+   pare_rope_rules rules = m->family->rope;
+   rules.head_dim = m->heads.head_dim;
+   pare_config_rope(b, &rules, &m->rope, &m->context);
 }
 
 /* A window that no position reaches the end of changes nothing. */
@@ -155,8 +127,7 @@ static void read_config(pare_builder *b, llama *m)
    m->hidden = pare_config_int(b, "hidden_size", 1, PARE_CONFIG_MAX_DIM, PARE_REQUIRED);
    m->inner = pare_config_int(b, "intermediate_size", 1, PARE_CONFIG_MAX_DIM, PARE_REQUIRED);
    m->layers = pare_config_int(b, "num_hidden_layers", 1, PARE_CONFIG_MAX_LAYERS, PARE_REQUIRED);
-   m->context = pare_config_int(b, "max_position_embeddings", 1, INT32_MAX, PARE_REQUIRED);
-   m->eps = pare_config_number(b, "rms_norm_eps", 0, 1, 1e-6);
+   m->eps = pare_config_number(b, "rms_norm_eps", 0, 1, m->family->eps > 0 ? m->family->eps : 1e-6);
    m->act = pare_config_activation(b, "hidden_act", "silu");
    m->tied = pare_config_bool(b, "tie_word_embeddings", false);
    read_heads(b, m);
@@ -186,25 +157,47 @@ static pare_value *head_norm(pare_builder *b, const llama *m, const char *name, 
    return pare_build_rms_norm(b, name, x, pare_build_weight(b, stored, m->heads.head_dim, 0), m->eps);
 }
 
+/* Query, key and value of x. */
+static void project_qkv(pare_builder *b, const llama *m, pare_value *x, pare_value *out[3])
+{
+   const pare_heads *h = &m->heads;
+   int64_t q_size = h->heads * h->head_dim, kv_size = h->kv_heads * h->head_dim, size = q_size + 2 * kv_size;
+   if (m->family->fused) {
+      pare_value *qkv = projection(b, "self_attn.qkv_proj", x, size, m->hidden, m->q_bias);
+      out[0] = pare_build_slice(b, "self_attn.q_slice", qkv, 0, q_size);
+      out[1] = pare_build_slice(b, "self_attn.k_slice", qkv, q_size, q_size + kv_size);
+      out[2] = pare_build_slice(b, "self_attn.v_slice", qkv, q_size + kv_size, size);
+      return;
+   }
+   out[0] = projection(b, "self_attn.q_proj", x, q_size, m->hidden, m->q_bias);
+   out[1] = projection(b, "self_attn.k_proj", x, kv_size, m->hidden, m->q_bias);
+   out[2] = projection(b, "self_attn.v_proj", x, kv_size, m->hidden, m->q_bias);
+}
+
 static pare_value *attention(pare_builder *b, const llama *m, int64_t layer, pare_value *x)
 {
    const pare_heads *h = &m->heads;
-   int64_t q_size = h->heads * h->head_dim, kv_size = h->kv_heads * h->head_dim;
-   pare_value *q = projection(b, "self_attn.q_proj", x, q_size, m->hidden, m->q_bias);
-   pare_value *k = projection(b, "self_attn.k_proj", x, kv_size, m->hidden, m->q_bias);
-   pare_value *v = projection(b, "self_attn.v_proj", x, kv_size, m->hidden, m->q_bias);
-   q = head_norm(b, m, "self_attn.q_norm", "self_attn.q_norm.weight", q);
-   k = head_norm(b, m, "self_attn.k_norm", "self_attn.k_norm.weight", k);
-   q = pare_build_rope(b, "self_attn.q_rope", q, h->head_dim, m->theta);
-   k = pare_build_rope(b, "self_attn.k_rope", k, h->head_dim, m->theta);
-   pare_value *y = pare_build_attention(b, "self_attn.attention", q, k, v, layer, h);
-   return projection(b, "self_attn.o_proj", y, m->hidden, q_size, m->o_bias);
+   pare_value *qkv[3], *q, *k;
+   project_qkv(b, m, x, qkv);
+   q = head_norm(b, m, "self_attn.q_norm", "self_attn.q_norm.weight", qkv[0]);
+   k = head_norm(b, m, "self_attn.k_norm", "self_attn.k_norm.weight", qkv[1]);
+   q = pare_build_rope(b, "self_attn.q_rope", q, &m->rope);
+   k = pare_build_rope(b, "self_attn.k_rope", k, &m->rope);
+   pare_value *y = pare_build_attention(b, "self_attn.attention", q, k, qkv[2], layer, h);
+   return projection(b, "self_attn.o_proj", y, m->hidden, h->heads * h->head_dim, m->o_bias);
 }
 
 static pare_value *feed_forward(pare_builder *b, const llama *m, pare_value *x)
 {
-   pare_value *gate = projection(b, "mlp.gate_proj", x, m->inner, m->hidden, m->mlp_bias);
-   pare_value *up = projection(b, "mlp.up_proj", x, m->inner, m->hidden, m->mlp_bias);
+   pare_value *gate, *up;
+   if (m->family->fused) {
+      pare_value *both = projection(b, "mlp.gate_up_proj", x, 2 * m->inner, m->hidden, m->mlp_bias);
+      gate = pare_build_slice(b, "mlp.gate_slice", both, 0, m->inner);
+      up = pare_build_slice(b, "mlp.up_slice", both, m->inner, 2 * m->inner);
+   } else {
+      gate = projection(b, "mlp.gate_proj", x, m->inner, m->hidden, m->mlp_bias);
+      up = projection(b, "mlp.up_proj", x, m->inner, m->hidden, m->mlp_bias);
+   }
    gate = pare_build_activation(b, "mlp.act", gate, m->act);
    pare_value *y = pare_build_mul(b, "mlp.glu", gate, up);
    return projection(b, "mlp.down_proj", y, m->hidden, m->inner, m->mlp_bias);
@@ -229,7 +222,6 @@ static pare_value *block(pare_builder *b, const llama *m, int64_t layer, pare_va
 static void build_graph(pare_builder *b, const llama *m)
 {
    pare_weight *embed, *head;
-   pare_builder_begin(b, m->family->name);
    pare_build_tables(b, "embed_tokens.weight", "lm_head.weight", m->vocab, m->hidden, m->tied, &embed, &head);
    pare_value *x = pare_build_embed(b, "embed_tokens", b->tokens, embed);
    for (int64_t layer = 0; layer < m->layers && b->status == PARE_OK; layer++) x = block(b, m, layer, x);
@@ -242,6 +234,7 @@ static pare_status build(pare_ctx *ctx, const pare_arch_source *source, const fa
 {
    llama m = { .family = which };
    pare_builder b = pare_builder_on(ctx, source, "model.");
+   pare_builder_begin(&b, which->name);
    read_config(&b, &m);
    build_graph(&b, &m);
    source->model->context = m.context;
@@ -280,7 +273,17 @@ static pare_status build_qwen3(pare_ctx *ctx, const pare_arch_source *source)
                            .window_off = true });
 }
 
+static pare_status build_phi3(pare_ctx *ctx, const pare_arch_source *source)
+{
+   return build(ctx, source,
+                &(family){ .name = "phi3",
+                           .fused = true,
+                           .eps = 1e-5,
+                           .rope = { .partial = true, .only_longrope = true, .original = 4096 } });
+}
+
 const pare_arch pare_arch_llama = { "llama", "LlamaForCausalLM", leftover, build_llama };
 const pare_arch pare_arch_mistral = { "mistral", "MistralForCausalLM", leftover, build_mistral };
 const pare_arch pare_arch_qwen2 = { "qwen2", "Qwen2ForCausalLM", leftover, build_qwen2 };
 const pare_arch pare_arch_qwen3 = { "qwen3", "Qwen3ForCausalLM", leftover, build_qwen3 };
+const pare_arch pare_arch_phi3 = { "phi3", "Phi3ForCausalLM", leftover, build_phi3 };

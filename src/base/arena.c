@@ -39,6 +39,13 @@ void pare_arena_destroy(pare_ctx *ctx, pare_arena *arena)
    pare_free(ctx, arena);
 }
 
+size_t pare_arena_bytes(const pare_arena *arena)
+{
+   size_t bytes = sizeof *arena;
+   for (const block *b = arena->head; b; b = b->next) bytes += align_up(sizeof *b) + b->size;
+   return bytes;
+}
+
 static block *open_block(pare_ctx *ctx, pare_arena *arena, size_t size)
 {
    size_t room = size > arena->next_size ? size : arena->next_size;

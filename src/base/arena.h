@@ -15,6 +15,8 @@ void *pare_arena_alloc(pare_ctx *ctx, pare_arena *arena, size_t size);
 void *pare_arena_array(pare_ctx *ctx, pare_arena *arena, size_t count, size_t size); /* checks the product */
 char *pare_arena_strdup(pare_ctx *ctx, pare_arena *arena, const char *text);
 char *pare_arena_strndup(pare_ctx *ctx, pare_arena *arena, const char *text, size_t size);
+/* Bytes it has taken from the allocator. */
+size_t pare_arena_bytes(const pare_arena *arena);
 char *pare_arena_printf(pare_ctx *ctx, pare_arena *arena, const char *fmt, ...) PARE_PRINTF(3, 4);
 
 #endif

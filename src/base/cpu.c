@@ -195,7 +195,8 @@ bool pare_cpu_parse(const char *name, unsigned detected, unsigned *mask)
       unsigned needs, may;
    } tiers[] = {
       { "scalar", 0, 0 },
-      { "avx2", PARE_CPU_AVX2, PARE_CPU_AVXVNNI },
+      { "avx2", PARE_CPU_AVX2, 0 },
+      { "avxvnni", PARE_CPU_AVX2 | PARE_CPU_AVXVNNI, 0 },
       { "avx512", PARE_CPU_AVX2 | PARE_CPU_AVX512, PARE_CPU_VBMI },
       { "amx", PARE_CPU_AVX2 | PARE_CPU_AVX512 | PARE_CPU_AMX, PARE_CPU_VBMI },
       { "neon", PARE_CPU_NEON_DOT, PARE_CPU_I8MM },
@@ -221,7 +222,7 @@ void pare_cpu_describe(unsigned mask, char *buf, size_t n)
    } else if (mask & PARE_CPU_AVX512) {
       snprintf(buf, n, "avx512%s", vbmi);
    } else if (mask & PARE_CPU_AVX2) {
-      snprintf(buf, n, "avx2%s", (mask & PARE_CPU_AVXVNNI) ? "+vnni" : "");
+      snprintf(buf, n, "%s", (mask & PARE_CPU_AVXVNNI) ? "avxvnni" : "avx2");
    } else if (mask & PARE_CPU_NEON_DOT) {
       snprintf(buf, n, "neon%s", (mask & PARE_CPU_I8MM) ? "+i8mm" : "");
    } else {

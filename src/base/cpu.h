@@ -14,7 +14,7 @@
 /* Feature bits. Each counts only if the operating system saves its registers too. */
 enum {
    PARE_CPU_AVX2 = 1,      /* AVX2, FMA, F16C */
-   PARE_CPU_AVXVNNI = 2,   /* 256-bit VNNI of machines without AVX-512 */
+   PARE_CPU_AVXVNNI = 2,   /* 256-bit VNNI without AVX-512 */
    PARE_CPU_AVX512 = 4,    /* F, BW, DQ, VL, VNNI */
    PARE_CPU_VBMI = 8,      /* AVX-512 VBMI */
    PARE_CPU_AMX = 16,      /* AMX TILE and INT8 */
@@ -25,13 +25,13 @@ enum {
 /* Features of this machine. */
 unsigned pare_cpu_detect(void);
 
-/* Mask for a tier by name: "scalar", "avx2", "avx512", "amx", "neon" (each with all below it that was
+/* Mask for a tier by name: "scalar", "avx2", "avxvnni", "avx512", "amx", "neon" (each with all below it that was
  * detected) or "native" (all detected). False if the name is unknown (*mask is then 0) or the machine lacks a
  * feature that the tier needs (*mask then holds the missing ones). */
 bool pare_cpu_parse(const char *name, unsigned detected, unsigned *mask);
 
 /* The names that pare_cpu_parse knows, for messages and help. */
-#define PARE_CPU_NAMES "scalar, avx2, avx512, amx, neon, native"
+#define PARE_CPU_NAMES "scalar, avx2, avxvnni, avx512, amx, neon, native"
 
 /* Short name of the best tier of a mask: "avx512+vbmi", "scalar". Always terminated, cut to n bytes. */
 void pare_cpu_describe(unsigned mask, char *buf, size_t n);

@@ -55,6 +55,8 @@ static pare_status init_field(pare_ctx *ctx, const pare_field *field, pare_arena
    case PARE_FIELD_ENUM: *(int *)to = (int)field->initial; break;
    case PARE_FIELD_TEXT: *(const char **)to = field->initial_text; break;
    case PARE_FIELD_LIST: return init_list(ctx, field, arena, to);
+   case PARE_FIELD_NUMBERS: *(pare_numbers *)to = (pare_numbers){ 0 }; break;
+   case PARE_FIELD_INTS: *(pare_ints *)to = (pare_ints){ 0 }; break;
    }
    return PARE_OK;
 }
@@ -67,8 +69,8 @@ pare_status pare_fields_init(pare_ctx *ctx, const pare_field *fields, pare_arena
 
 /* ---- values, from JSON or text ---- */
 
-static pare_status misfit(pare_ctx *ctx, const pare_field *field, const char *found, const char *where,
-                          pare_status bad)
+pare_status pare_field_misfit(pare_ctx *ctx, const pare_field *field, const char *found, const char *where,
+                              pare_status bad)
 {
    pare_str expected = { 0 };
    pare_status status = pare_field_expects(ctx, field, &expected);
@@ -100,6 +102,13 @@ static bool set_choice(const pare_field *field, const char *text, int *to)
       return true;
    }
    return false;
+}
+
+static bool add_int(const pare_field *field, double value, pare_ints *to)
+{
+   if (to->count == PARE_MAX_INTS || !set_int(field, value, &to->items[to->count])) return false;
+   to->count++;
+   return true;
 }
 
 static pare_status append_item(pare_ctx *ctx, pare_arena *arena, const char *text, size_t size,
@@ -136,12 +145,21 @@ static pare_status list_from_json(pare_ctx *ctx, const pare_field *field, const 
       const char *text = pare_json_string(item);
       pare_json_describe(item, found);
       snprintf(place, sizeof place, "%s[%zu]", where, index);
-      if (!text && !pare_json_is_array(v)) return misfit(ctx, field, found, where, bad);
+      if (!text && !pare_json_is_array(v)) return pare_field_misfit(ctx, field, found, where, bad);
       if (!text) return pare_fail(ctx, bad, place, "%s, expected a text", found);
       PARE_TRY(append_item(ctx, arena, text, strlen(text), &list));
    }
    *to = list;
    return PARE_OK;
+}
+
+static bool ints_from_json(const pare_field *field, const pare_json *v, pare_ints *to)
+{
+   if (!pare_json_is_array(v)) return false;
+   *to = (pare_ints){ 0 };
+   for (const pare_json *item = pare_json_first(v); item; item = pare_json_next(item))
+      if (!add_int(field, pare_json_number(item, (double)NAN), to)) return false;
+   return true;
 }
 
 static pare_status value_from_json(pare_ctx *ctx, const pare_field *field, const pare_json *v,
@@ -163,11 +181,13 @@ static pare_status value_from_json(pare_ctx *ctx, const pare_field *field, const
       if (good) *(const char **)to = NULL;
       break;
    case PARE_FIELD_LIST: return list_from_json(ctx, field, v, where, arena, to, bad);
+   case PARE_FIELD_NUMBERS: return pare_numbers_from_json(ctx, field, v, where, arena, to, bad);
+   case PARE_FIELD_INTS: good = ints_from_json(field, v, to); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
    pare_json_describe(v, found);
-   return misfit(ctx, field, found, where, bad);
+   return pare_field_misfit(ctx, field, found, where, bad);
 }
 
 static size_t count_names(const char *const *names)
@@ -261,6 +281,17 @@ static pare_status list_from_text(pare_ctx *ctx, const pare_field *field, const 
    return PARE_OK;
 }
 
+static bool ints_from_text(const pare_field *field, const char *text, pare_ints *to)
+{
+   *to = (pare_ints){ 0 };
+   for (const char *item = text, *comma = text; comma; item = comma + 1) {
+      comma = strchr(item, ',');
+      size_t size = comma ? (size_t)(comma - item) : strlen(item);
+      if (!add_int(field, pare_number_parse(item, size), to)) return false;
+   }
+   return true;
+}
+
 pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *text, const char *where,
                             pare_arena *arena, void *options, pare_status bad)
 {
@@ -278,11 +309,13 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
    case PARE_FIELD_LIST:
       if (*text) return list_from_text(ctx, field, text, arena, to);
       break;
+   case PARE_FIELD_NUMBERS: return pare_numbers_from_text(ctx, field, text, where, arena, to, bad);
+   case PARE_FIELD_INTS: good = ints_from_text(field, text, to); break;
    }
    if (good) return PARE_OK;
    char found[PARE_JSON_DESCRIBE];
    snprintf(found, sizeof found, strlen(text) < 48 ? "\"%s\"" : "\"%.45s...\"", text);
-   return misfit(ctx, field, found, where, bad);
+   return pare_field_misfit(ctx, field, found, where, bad);
 }
 
 /* ---- to JSON ---- */
@@ -307,6 +340,8 @@ static bool is_initial(const pare_field *field, const void *value)
    case PARE_FIELD_FLOAT: return memcmp(value, &field->initial, sizeof field->initial) == 0;
    case PARE_FIELD_ENUM: return *(const int *)value == (int)field->initial;
    case PARE_FIELD_TEXT: return same_text(*(const char *const *)value, field->initial_text);
+   case PARE_FIELD_NUMBERS: return ((const pare_numbers *)value)->count == 0;
+   case PARE_FIELD_INTS: return ((const pare_ints *)value)->count == 0;
    case PARE_FIELD_LIST: break;
    }
    const pare_list initial = { (const char **)(uintptr_t)&field->initial_text, field->initial_text != NULL };
@@ -320,6 +355,20 @@ static void put_list(const pare_list *list, const char *name, pare_json_writer *
    pare_json_close_array(writer);
 }
 
+static void put_numbers(const pare_numbers *numbers, const char *name, pare_json_writer *writer)
+{
+   pare_json_open_array(writer, name);
+   for (size_t i = 0; i < numbers->count; i++) pare_json_put_number(writer, NULL, numbers->items[i]);
+   pare_json_close_array(writer);
+}
+
+static void put_ints(const pare_ints *ints, const char *name, pare_json_writer *writer)
+{
+   pare_json_open_array(writer, name);
+   for (int64_t i = 0; i < ints->count; i++) pare_json_put_int(writer, NULL, ints->items[i]);
+   pare_json_close_array(writer);
+}
+
 static void put_field(const pare_field *field, const void *value, pare_json_writer *writer)
 {
    const char *name = field->name;
@@ -330,6 +379,8 @@ static void put_field(const pare_field *field, const void *value, pare_json_writ
    case PARE_FIELD_ENUM: pare_json_put_string(writer, name, field->choices[*(const int *)value]); break;
    case PARE_FIELD_TEXT: pare_json_put_string(writer, name, *(const char *const *)value); break;
    case PARE_FIELD_LIST: put_list(value, name, writer); break;
+   case PARE_FIELD_NUMBERS: put_numbers(value, name, writer); break;
+   case PARE_FIELD_INTS: put_ints(value, name, writer); break;
    }
 }
 
@@ -342,4 +393,28 @@ pare_status pare_fields_to_json(pare_ctx *ctx, const pare_field *fields, const v
       if (!skip_defaults || !is_initial(f, value)) put_field(f, value, writer);
    }
    return writer->status;
+}
+
+/* ---- two structs ---- */
+
+static bool same_value(pare_field_kind kind, const void *a, const void *b)
+{
+   switch (kind) {
+   case PARE_FIELD_BOOL: return *(const bool *)a == *(const bool *)b;
+   case PARE_FIELD_INT: return *(const int64_t *)a == *(const int64_t *)b;
+   case PARE_FIELD_FLOAT: return memcmp(a, b, sizeof(double)) == 0;
+   case PARE_FIELD_ENUM: return *(const int *)a == *(const int *)b;
+   case PARE_FIELD_TEXT: return same_text(*(const char *const *)a, *(const char *const *)b);
+   case PARE_FIELD_LIST: return same_list(a, b);
+   case PARE_FIELD_NUMBERS: return pare_numbers_same(a, b);
+   case PARE_FIELD_INTS: return memcmp(a, b, sizeof(pare_ints)) == 0; /* items past the count are 0 */
+   }
+   return false;
+}
+
+bool pare_fields_same(const pare_field *fields, const void *a, const void *b)
+{
+   for (const pare_field *f = fields; f->name; f++)
+      if (!same_value(f->kind, const_slot(f, a), const_slot(f, b))) return false;
+   return true;
 }

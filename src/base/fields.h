@@ -14,7 +14,9 @@ typedef enum pare_field_kind {
    PARE_FIELD_FLOAT,  /* double, in [min, max], finite */
    PARE_FIELD_ENUM,   /* int: index into choices */
    PARE_FIELD_TEXT,   /* const char *, NULL when not given */
-   PARE_FIELD_LIST    /* pare_list of texts; on the command line the option may be repeated */
+   PARE_FIELD_LIST,   /* pare_list of texts; on the command line the option may be repeated */
+   PARE_FIELD_NUMBERS, /* pare_numbers, each in [min, max], finite; none by default */
+   PARE_FIELD_INTS    /* pare_ints, each in [min, max]; empty by default */
 } pare_field_kind;
 
 typedef struct pare_list {
@@ -22,11 +24,23 @@ typedef struct pare_list {
    size_t count;
 } pare_list;
 
+typedef struct pare_numbers {
+   const double *items;
+   size_t count;
+} pare_numbers;
+
+enum { PARE_MAX_INTS = 5 };
+
+/* A few whole numbers, as plain bytes: shapes and permutations. Items past the count are 0. */
+typedef struct pare_ints {
+   int64_t count, items[PARE_MAX_INTS];
+} pare_ints;
+
 typedef struct pare_field {
    const char *name;
    pare_field_kind kind;
    size_t offset;              /* in the options struct */
-   double min, max;            /* INT, FLOAT */
+   double min, max;            /* INT, FLOAT, items of NUMBERS and INTS */
    double initial;             /* default of BOOL, INT, FLOAT, ENUM */
    const char *const *choices; /* ENUM: NULL-terminated */
    const char *help;           /* one or two sentences, lower case, no full stop */
@@ -53,6 +67,10 @@ const pare_field *pare_fields_find(const pare_field *fields, const char *name);
 /* Writes name and value of every field into the open JSON object; defaults too unless skip_defaults. */
 pare_status pare_fields_to_json(pare_ctx *ctx, const pare_field *fields, const void *options, bool skip_defaults,
                                 pare_json_writer *writer);
+/* Both have the same value in every field. */
+bool pare_fields_same(const pare_field *fields, const void *a, const void *b);
+/* After a copy byte by byte: gives the copy numbers of its own, in `arena`. Texts and lists stay shared. */
+pare_status pare_fields_own_numbers(pare_ctx *ctx, const pare_field *fields, pare_arena *arena, void *options);
 /* One aligned paragraph a field: name, value, range, default, help. `prefix` is "--" on a command line,
  * else "". */
 pare_status pare_fields_help(pare_ctx *ctx, const pare_field *fields, const char *prefix, pare_str *out);

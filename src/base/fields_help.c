@@ -38,6 +38,8 @@ pare_status pare_field_expects(pare_ctx *ctx, const pare_field *field, pare_str 
    case PARE_FIELD_FLOAT: return range(ctx, field, "a number", 1e300, out);
    case PARE_FIELD_TEXT: return pare_str_puts(ctx, out, "a text");
    case PARE_FIELD_LIST: return pare_str_puts(ctx, out, "a list of texts");
+   case PARE_FIELD_NUMBERS: return range(ctx, field, "a list of numbers", 1e300, out);
+   case PARE_FIELD_INTS: return range(ctx, field, "a list of up to 5 whole numbers, each", PARE_JSON_EXACT, out);
    case PARE_FIELD_ENUM: break;
    }
    PARE_TRY(pare_str_puts(ctx, out, "one of "));
@@ -64,6 +66,8 @@ static pare_status put_value_name(pare_ctx *ctx, const pare_field *field, bool c
    case PARE_FIELD_FLOAT: return pare_str_puts(ctx, out, "X");
    case PARE_FIELD_TEXT: return pare_str_puts(ctx, out, "TEXT");
    case PARE_FIELD_LIST: return pare_str_puts(ctx, out, command_line ? "TEXT,..." : "[TEXT, ...]");
+   case PARE_FIELD_NUMBERS: return pare_str_puts(ctx, out, command_line ? "X,..." : "[X, ...]");
+   case PARE_FIELD_INTS: return pare_str_puts(ctx, out, command_line ? "N,..." : "[N, ...]");
    case PARE_FIELD_ENUM: break;
    }
    return choices_length(field) <= LONGEST_CHOICES ? put_choices(ctx, field, "|", out)
@@ -92,7 +96,9 @@ static pare_status put_default(pare_ctx *ctx, const pare_field *field, pare_str 
    case PARE_FIELD_FLOAT: return pare_str_printf(ctx, out, "default %s", number);
    case PARE_FIELD_ENUM: return pare_str_printf(ctx, out, "default %s", field->choices[(int)field->initial]);
    case PARE_FIELD_TEXT:
-   case PARE_FIELD_LIST: break;
+   case PARE_FIELD_INTS:
+   case PARE_FIELD_LIST:
+   case PARE_FIELD_NUMBERS: break;
    }
    return field->initial_text ? pare_str_printf(ctx, out, "default \"%s\"", field->initial_text) : PARE_OK;
 }

@@ -47,6 +47,23 @@ pare_status pare_check_value_name(pare_ctx *ctx, const char *name)
                     "expected letters, digits, '_' and '.', and a letter or '_' first");
 }
 
+static bool ints_fit(const pare_field *field, const pare_ints *ints)
+{
+   if (ints->count < 0 || ints->count > PARE_MAX_INTS) return false;
+   for (int64_t i = 0; i < ints->count; i++)
+      if ((double)ints->items[i] < field->min || (double)ints->items[i] > field->max) return false;
+   return true;
+}
+
+static bool numbers_fit(const pare_field *field, const pare_numbers *numbers)
+{
+   for (size_t i = 0; i < numbers->count; i++) {
+      double value = numbers->items[i];
+      if (!(value >= field->min && value <= field->max)) return false;
+   }
+   return true;
+}
+
 static bool attr_fits(const pare_field *field, const void *attrs)
 {
    const char *at = (const char *)attrs + field->offset;
@@ -65,10 +82,12 @@ static bool attr_fits(const pare_field *field, const void *attrs)
       while (field->choices[count]) count++;
       return value >= 0 && value < count;
    }
+   case PARE_FIELD_NUMBERS: return numbers_fit(field, (const pare_numbers *)at);
+   case PARE_FIELD_INTS: return ints_fit(field, (const pare_ints *)(const void *)at);
    case PARE_FIELD_TEXT:
    case PARE_FIELD_LIST: break;
    }
-   return false; /* attributes are plain values: they are copied byte by byte */
+   return false; /* attributes are copied byte by byte, and numbers after that */
 }
 
 pare_status pare_check_attrs(pare_ctx *ctx, const pare_op_info *info, const char *node, const void *attrs)
@@ -84,9 +103,12 @@ pare_status pare_check_attrs(pare_ctx *ctx, const pare_op_info *info, const char
 pare_status pare_check_arity(pare_ctx *ctx, const pare_op_info *info, const char *node, size_t n_inputs,
                              size_t n_weights)
 {
-   if (n_inputs != info->n_inputs)
-      return pare_fail(ctx, PARE_INPUT, node, "%s takes %zu inputs, found %zu", info->name, info->n_inputs,
-                       n_inputs);
+   size_t most = info->n_inputs + info->optional_inputs;
+   if (n_inputs != info->n_inputs && info->optional_inputs == 0)
+      return pare_fail(ctx, PARE_INPUT, node, "%s takes %zu inputs, found %zu", info->name, most, n_inputs);
+   if (n_inputs < info->n_inputs || n_inputs > most)
+      return pare_fail(ctx, PARE_INPUT, node, "%s takes %zu to %zu inputs, found %zu", info->name, info->n_inputs,
+                       most, n_inputs);
    if (n_weights >= info->min_weights && n_weights <= info->max_weights) return PARE_OK;
    return pare_fail(ctx, PARE_INPUT, node, "%s takes %zu to %zu weights, found %zu", info->name,
                     info->min_weights, info->max_weights, n_weights);

@@ -2,6 +2,7 @@
  * specified in formats/ARTIFACT.md. */
 #include <string.h>
 
+#include "base/half.h"
 #include "ir/weight.h"
 
 static const char *const names[PARE_ENC_COUNT] = {
@@ -123,4 +124,19 @@ int pare_rotation_for(int64_t k)
 int64_t pare_weight_count(const pare_weight *weight)
 {
    return weight->dim[0] * weight->dim[1];
+}
+
+float pare_weight_value(const pare_weight *weight, int64_t index)
+{
+   int64_t k = weight->dim[1], n = weight->dim[0];
+   const uint8_t *bytes = pare_buffer_data(weight->data);
+   int64_t at = weight->encoding.transposed ? index % k * n + index / k : index;
+   float wide;
+   uint16_t half;
+   if (weight->encoding.kind == PARE_ENC_F32) {
+      memcpy(&wide, bytes + 4 * at, sizeof wide);
+      return wide;
+   }
+   memcpy(&half, bytes + 2 * at, sizeof half);
+   return weight->encoding.kind == PARE_ENC_F16 ? pare_f16_to_f32(half) : pare_bf16_to_f32(half);
 }

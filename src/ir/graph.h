@@ -127,6 +127,11 @@ bool pare_name_join(const char *const *names, size_t n, char out[PARE_MAX_NAME +
 /* A cheap copy: own nodes and values, shared buffers (clone.c). */
 pare_status pare_graph_clone(pare_ctx *ctx, const pare_graph *graph, pare_graph **out);
 
+/* A graph of its own with these values (results of nodes) for outputs: what they depend on, and nothing else; shared
+ * buffers (extract.c). */
+pare_status pare_graph_extract(pare_ctx *ctx, const pare_graph *graph, pare_value *const *values, size_t count,
+                               pare_graph **out);
+
 /* Checks everything a graph promises: order, types against each op's rule, unique names, list consistency,
  * buffer sizes. PARE_INTERNAL (or `bad`) with the node's name and what is wrong (validate.c). */
 pare_status pare_graph_validate(pare_ctx *ctx, const pare_graph *graph, pare_status bad);

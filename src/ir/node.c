@@ -35,6 +35,7 @@ static pare_status set_attrs(pare_ctx *ctx, pare_graph *graph, const pare_op_inf
    if (!node->attrs) return PARE_RESOURCE;
    if (attrs) memcpy(node->attrs, attrs, info->attrs_size);
    else PARE_TRY(pare_fields_init(ctx, info->fields, graph->arena, node->attrs));
+   PARE_TRY(pare_fields_own_numbers(ctx, info->fields, graph->arena, node->attrs));
    return pare_check_attrs(ctx, info, node->name, node->attrs);
 }
 

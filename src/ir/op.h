@@ -30,7 +30,8 @@ typedef struct pare_op_info {
    const char *help;
    const pare_field *fields; /* of the attributes */
    size_t attrs_size;        /* 0: no attributes */
-   size_t n_inputs;
+   size_t n_inputs;          /* at least so many */
+   size_t optional_inputs;   /* and up to so many more */
    size_t min_weights, max_weights;
    /* Outputs of a node with these weights and attributes, 1 to PARE_MAX_OUTPUTS; NULL: always one. PARE_INPUT
     * with the node's name if they do not fit. */

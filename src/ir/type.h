@@ -15,7 +15,7 @@ typedef enum pare_dtype {
    PARE_DTYPE_COUNT
 } pare_dtype;
 
-enum { PARE_MAX_RANK = 4 };
+enum { PARE_MAX_RANK = 5 };
 #define PARE_MAX_ELEMENTS ((int64_t)1 << 40)
 
 /* Symbolic dimensions: known only when a batch runs. */
@@ -39,7 +39,7 @@ bool pare_dtype_parse(const char *name, pare_dtype *out);
 /* pare_type_make(PARE_F32, 2, PARE_DIM_TOKENS, 128): rank dimensions of any integer type */
 #define pare_type_make(dtype, rank, ...) pare_type_of(dtype, rank, (const int64_t[]){ __VA_ARGS__ })
 pare_type pare_type_of(pare_dtype dtype, int rank, const int64_t *dim);
-/* Rank in [1, 4], each dimension a symbol or at least 1, at most PARE_MAX_ELEMENTS without the symbols. */
+/* Rank in [1, 5], each dimension a symbol or at least 1, at most PARE_MAX_ELEMENTS without the symbols. */
 bool pare_type_valid(const pare_type *type);
 bool pare_type_equal(const pare_type *a, const pare_type *b);
 /* "tokens" of a symbol, else NULL; the reverse gives false for an unknown name. */

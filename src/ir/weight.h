@@ -66,5 +66,7 @@ typedef struct pare_encoding_options {
 extern const pare_field pare_encoding_fields[];
 
 int64_t pare_weight_count(const pare_weight *weight); /* elements */
+/* Element number `index` of [N][K], transposition undone, of a weight with a float encoding. */
+float pare_weight_value(const pare_weight *weight, int64_t index);
 
 #endif

@@ -14,21 +14,21 @@
 #include "kernels/tiers.h"
 
 enum {
-   FEW_ROWS = 8,                /* up to so many rows VNNI is as fast */
-   PAIR = 2,                    /* tiles of rows and blocks of channels that are worked on together */
+   FEW_ROWS = 8, /* up to so many rows VNNI is as fast */
+   PAIR = 2,     /* tiles of rows and blocks of channels that are worked on together */
    PAIR_ROWS = PAIR * PARE_TILE_ROWS,
-   PART_LINES = 128,            /* of a part: 8 KB of each block */
-   MOST_ROWS = 256,             /* of a chunk */
-   CHUNK_BYTES = 1408 << 10     /* of a chunk: activations that stay in the second-level cache */
+   PART_LINES = 128,        /* of a part: 8 KB of each block */
+   MOST_ROWS = 256,         /* of a chunk */
+   CHUNK_BYTES = 1408 << 10 /* of a chunk: activations that stay in the second-level cache */
 };
 
 /* Registers, as the intrinsics want them: literal numbers. SUM<row tile><block>. */
-#define SUM00 0
-#define SUM01 1
-#define SUM10 2
-#define SUM11 3
-#define ACT0 4
-#define ACT1 5
+#define SUM00   0
+#define SUM01   1
+#define SUM10   2
+#define SUM11   3
+#define ACT0    4
+#define ACT1    5
 #define WEIGHT0 6
 #define WEIGHT1 7
 
@@ -94,8 +94,8 @@ PARE_INLINE void multiply_rest(const operands *o, const int64_t rows[PAIR], int6
 }
 
 /* One row of one block from its sums. */
-PARE_INLINE void store_row(const pare_linear_i8 *p, int64_t first, __mmask16 lanes, int64_t row, __m512 w_scale,
-                           __m512 bias, const int32_t *sums)
+PARE_INLINE void store_row(const pare_linear_i8 *p, int64_t first, __mmask16 lanes, int64_t row,
+                           __m512 w_scale, __m512 bias, const int32_t *sums)
 {
    __m512i offset = _mm512_set1_epi32(p->act_sum[row] * 128);
    __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), offset));
@@ -105,8 +105,8 @@ PARE_INLINE void store_row(const pare_linear_i8 *p, int64_t first, __mmask16 lan
 
 /* The results of up to 16 rows of the two blocks, row by row, so that neighbouring lines are written together.
  * sums: tiles [block][16][16]. */
-PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows, const int32_t *sums,
-                            const int blocks)
+PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows,
+                            const int32_t *sums, const int blocks)
 {
    int64_t first = block * PARE_BLOCK;
    __mmask16 lanes[PAIR];
@@ -123,19 +123,19 @@ PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row,
    }
 }
 
-#define LOAD(r, b) _tile_loadd(SUM##r##b, sums + 256 * (2 * r + b), PARE_TILE_BYTES);
+#define LOAD(r, b)  _tile_loadd(SUM##r##b, sums + 256 * (2 * r + b), PARE_TILE_BYTES);
 #define STORE(r, b) _tile_stored(SUM##r##b, sums + 256 * (2 * r + b), PARE_TILE_BYTES);
-#define ZERO(r, b) _tile_zero(SUM##r##b);
-#define FOR_TILES(X)                            \
-   X(0, 0)                                      \
-   if (blocks == 2) {                           \
-      X(0, 1)                                   \
-   }                                            \
-   if (row_tiles == 2) {                        \
-      X(1, 0)                                   \
-   }                                            \
-   if (row_tiles == 2 && blocks == 2) {         \
-      X(1, 1)                                   \
+#define ZERO(r, b)  _tile_zero(SUM##r##b);
+#define FOR_TILES(X)                                                                                         \
+   X(0, 0)                                                                                                   \
+   if (blocks == 2) {                                                                                        \
+      X(0, 1)                                                                                                \
+   }                                                                                                         \
+   if (row_tiles == 2) {                                                                                     \
+      X(1, 0)                                                                                                \
+   }                                                                                                         \
+   if (row_tiles == 2 && blocks == 2) {                                                                      \
+      X(1, 1)                                                                                                \
    }
 
 /* Adds a part to the sums of up to 32 rows, [row tile][block][16][16]. */

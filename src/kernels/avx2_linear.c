@@ -9,10 +9,10 @@
  * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen:
  * all three on 2 of 4 units), which takes 3/2 of the time.
  *
- * Half of a block (8 channels) is one register. Few rows: a whole block, so that its lines are read as one
- * sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a batch of rows, on the
- * stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums of the batch stay on
- * the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
+ * Half of a block (8 channels) is one register. Few rows (up to 8, by fours): a whole block, so that its
+ * lines are read as one sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a
+ * batch of rows, on the stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums
+ * of the batch stay on the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
@@ -38,18 +38,6 @@ PARE_INLINE __m256i multiply_add(__m256i acc, __m256i magnitudes, __m256i activa
    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-/* Output channels [first, first + 8) of one row, those below n. */
-PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i acc)
-{
-   int64_t left = p->n - first;
-   if (left <= 0) {
-      return;
-   }
-   v8 scale = v8_mul(v8_set(p->act_scale[row]), v8_load_part(p->w_scale + first, left));
-   v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
-   v8_store_part(p->out + row * p->ldo + first, left, v8_fma(_mm256_cvtepi32_ps(acc), scale, bias));
-}
-
 /* The accumulators are named variables, not an array: gcc keeps an array of registers in memory across the
  * loop. X is expanded for every row; what lies outside the tile's constants vanishes. */
 #define FOR_FEW(X) X(0) X(1) X(2) X(3)
@@ -66,8 +54,8 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t first, int64_t 
    }
 #define STORE_FEW(r)                                               \
    if (r < rows) {                                                 \
-      store_channels(p, block * PARE_BLOCK, row + r, low##r);      \
-      store_channels(p, block * PARE_BLOCK + 8, row + r, high##r); \
+      v8_store_product(p, block * PARE_BLOCK, row + r, low##r);      \
+      v8_store_product(p, block * PARE_BLOCK + 8, row + r, high##r); \
    }
 
 /* All of one block by 1 to 4 rows. */
@@ -220,8 +208,8 @@ static void many_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64
       multiply_chunk(&t, lines, p->act + row * p->lda + 4 * i, p->lda, rows, acc);
    }
    for (int64_t r = 0; r < rows; r++) {
-      store_channels(p, block * PARE_BLOCK, row + r, acc[2 * r]);
-      store_channels(p, block * PARE_BLOCK + 8, row + r, acc[2 * r + 1]);
+      v8_store_product(p, block * PARE_BLOCK, row + r, acc[2 * r]);
+      v8_store_product(p, block * PARE_BLOCK + 8, row + r, acc[2 * r + 1]);
    }
 }
 
@@ -231,10 +219,12 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
    for (int64_t r = 0; r < p->m; r += BATCH) {
       int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
       for (int64_t b = block0; b < end; b++) {
-         if (rows > FEW_ROWS) {
+         if (rows > 2 * FEW_ROWS) {
             many_rows(p, b, r, rows);
-         } else {
-            few_rows(p, b, r, rows);
+            continue;
+         }
+         for (int64_t i = 0; i < rows; i += FEW_ROWS) {
+            few_rows(p, b, r + i, rows - i < FEW_ROWS ? rows - i : FEW_ROWS);
          }
       }
    }
@@ -243,4 +233,5 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
 void pare_avx2_linear(pare_kernels *k)
 {
    k->linear_i8 = linear_i8;
+   k->linear_groups = pare_avx2_linear_levels;
 }

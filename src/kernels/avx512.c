@@ -12,4 +12,5 @@ void pare_avx512_fill(pare_kernels *k)
    pare_avx512_unary(k);
    pare_avx512_attention(k);
    pare_avx512_attention_f32(k);
+   pare_avx512_attention_i8(k);
 }

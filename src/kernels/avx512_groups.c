@@ -86,8 +86,9 @@ PARE_INLINE void unpack(const pare_groups *w, int64_t block, uint8_t *lines, con
    int64_t eights = pare_group_eights(w), all = (w->k + 3) / 4;
    for (int64_t g = 0; g < pare_groups_count(w); g++) {
       group_rule rule = rule_of(from + pare_groups_four_at(w, g), g % 4, bits);
-      for (int64_t e = g * eights; e < (g + 1) * eights && 8 * e < all; e++) {
-         unpack_eight(from + pare_groups_eight_at(w, e), all - 8 * e, rule, bits, lines + 512 * e);
+      const uint8_t *eight = from + pare_groups_group_at(w, g);
+      for (int64_t e = g * eights; e < (g + 1) * eights && 8 * e < all; e++, eight += 64 * bits) {
+         unpack_eight(eight, all - 8 * e, rule, bits, lines + 512 * e);
       }
    }
 }
@@ -175,7 +176,7 @@ PARE_INLINE void add_group(const few_args *f, const uint8_t *block, int64_t g, f
 {
    const int64_t stride = f->w->block_bytes, lda = f->lda, eights = f->w->group / PARE_EIGHT_K;
    const uint8_t *at = block + pare_groups_four_at(f->w, g);
-   const uint8_t *eight = block + pare_groups_eight_at(f->w, g * eights);
+   const uint8_t *eight = block + pare_groups_group_at(f->w, g);
    const int8_t *a = f->act + g * f->w->group;
    const unsigned shift = 8 * (unsigned)(g % 4);
    FOR_BLOCKS(MULTIPLIERS, 0)

@@ -36,6 +36,12 @@ static inline int64_t pare_groups_eight_at(const pare_groups *w, int64_t e)
    return (e / pare_group_eights(w) / 4 + 1 + e * w->bits) * 64;
 }
 
+/* Where the first eight of group g begins in its block; the others of the group follow. */
+static inline int64_t pare_groups_group_at(const pare_groups *w, int64_t g)
+{
+   return (g / 4 + 1 + g * pare_group_eights(w) * w->bits) * 64;
+}
+
 /* Blocks of one call of linear_i8 on unpacked lines: what it likes best. */
 enum { PARE_GROUPS_BLOCKS = 4 };
 

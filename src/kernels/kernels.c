@@ -20,6 +20,11 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
       pare_avx2_fill(k);
    }
 #endif
+#if defined(PARE_HAVE_AVXVNNI)
+   if (cpu_mask & PARE_CPU_AVXVNNI) {
+      pare_avxvnni_fill(k);
+   }
+#endif
 #if defined(PARE_HAVE_AVX512)
    if (cpu_mask & PARE_CPU_AVX512) {
       pare_avx512_fill(k);
@@ -28,6 +33,7 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
 #if defined(PARE_HAVE_AMX)
    if (cpu_mask & PARE_CPU_AMX) {
       pare_amx_linear(k);
+      pare_amx_attention_i8(k);
    }
 #endif
 #if defined(PARE_HAVE_NEON)
@@ -39,4 +45,16 @@ void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
    }
 #endif
    (void)cpu_mask;
+}
+
+int64_t pare_kv_i8_block_bytes(int64_t head_dim)
+{
+   return PARE_ATTN_BLOCK * (head_dim + (head_dim + 15) / 16 * 16 + 2 * (int64_t)sizeof(float));
+}
+
+/* For each row: codes and results, scale and sum and state, weights, scores or sums. */
+int64_t pare_attention_i8_scratch(int64_t head_dim)
+{
+   int64_t padded = (head_dim + 63) / 64 * 64;
+   return PARE_ATTN_ROWS * (padded + 4 * padded + 64 + PARE_ATTN_BLOCK + 4 * padded);
 }

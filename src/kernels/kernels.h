@@ -33,6 +33,8 @@ enum {
    PARE_BLOCK = 16,        /* output channels of one packed block, and of one f32 panel */
    PARE_KV_BLOCK = 16,     /* positions of one transposed block of the key cache */
    PARE_ATTN_BLOCK = 64,   /* positions of one softmax block, at absolute positions */
+   PARE_ATTN_ROWS = 64,    /* most rows of one call of attention_i8 */
+   PARE_KV_MAX_DIM = 1024, /* largest head of the int8 cache */
    PARE_MAX_K = 65536      /* longest input of linear_i8: the sums stay within int32 */
 };
 
@@ -59,6 +61,26 @@ typedef struct pare_groups {
    int64_t k;             /* inputs */
    int64_t block_bytes;
 } pare_groups;
+
+/* The int8 cache of one sequence and key/value head. Keys and values of a position are rows of head_dim
+ * codes, rotated and rounded by quant_row, in the layout of packed weights: positions are the channels of the
+ * first product of attention, dimensions those of the second. What was not stored may be anything. */
+typedef struct pare_kv_i8 {
+   uint8_t *blocks;    /* 64-byte aligned blocks of 64 positions, of pare_kv_i8_block_bytes each:
+                             keys [4][head_dim/4][16 positions][4], code + 128
+                             values [dims/16][16][16 dims][4 positions]; dims: head_dim rounded up to 16
+                             scales of the keys, f32 [64], scales of the values, f32 [64] */
+   int64_t head_dim;   /* a multiple of 4, at most PARE_KV_MAX_DIM */
+   int64_t rotation;   /* 0, 32, 64 or 128, dividing head_dim */
+} pare_kv_i8;
+
+/* A query head at one position: out[head_dim] from q[head_dim] over the cached positions [from, to), from <
+ * to. */
+typedef struct pare_attention_row {
+   const float *q;
+   float *out;
+   int64_t from, to;
+} pare_attention_row;
 
 typedef struct pare_kernels pare_kernels;
 struct pare_kernels {
@@ -180,7 +202,24 @@ struct pare_kernels {
    void (*kv_store_f32)(const float *k, const float *v, int64_t head_dim, int64_t pos, float *kc, float *vc);
    void (*attention_f32)(const float *q, const float *kc, const float *vc, int64_t head_dim, int64_t from,
                          int64_t to, float scale, float *tmp, float *out);
+
+   /* Store key and value of one head at one position in the int8 cache. tmp: 2 * head_dim floats. */
+   void (*kv_store_i8)(const pare_kernels *self, const float *k, const float *v, const pare_kv_i8 *kv,
+                       int64_t pos, float *tmp);
+
+   /* Attention of n (1 to PARE_ATTN_ROWS) rows over one int8 cache; rows do not depend on each other. A row: q
+    * becomes codes a, scale t, by quant_row with the cache's rotation; then as for `attention`, but
+    *    s_j = (float)(exact sum of a * key codes of j) * ((t * scale) * key scale of j)
+    *    w_j = p_j * value scale of j, rounded over the block to codes u_j (0..255) and a scale z (round.h)
+    *    out[d] = fma((float)(exact sum over j of u_j * value codes), z, out[d] * c)
+    * and finally out[d] / l, rotated back. scratch: 64-byte aligned, pare_attention_i8_scratch bytes. */
+   void (*attention_i8)(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
+                        int64_t n, float scale, void *scratch);
 };
+
+/* Bytes of a block of the int8 cache, a multiple of 64, and of the scratch memory of attention_i8. */
+int64_t pare_kv_i8_block_bytes(int64_t head_dim);
+int64_t pare_attention_i8_scratch(int64_t head_dim);
 
 /* Fill the table with the best kernels for the features in cpu_mask (bits of base/cpu.h, which the machine
  * must have). */

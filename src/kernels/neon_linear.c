@@ -9,20 +9,6 @@
 
 enum { TILE_ROWS = 5 };
 
-/* Channels [first, first + 8) of one row, those below n. */
-PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t first, int64_t row, int32x4_t low,
-                                int32x4_t high)
-{
-   int64_t left = p->n - first;
-   if (left <= 0) {
-      return;
-   }
-   v8 sum = { vcvtq_f32_s32(low), vcvtq_f32_s32(high) };
-   v8 scale = v8_mul(v8_set(p->act_scale[row]), v8_load_part(p->w_scale + first, left));
-   v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
-   v8_store_part(p->out + row * p->ldo + first, left, v8_fma(sum, scale, bias));
-}
-
 /* The signed weights of 4 channels. */
 PARE_INLINE int8x16_t load_weights(const uint8_t *w)
 {
@@ -39,8 +25,9 @@ PARE_INLINE int8x16_t load_weights(const uint8_t *w)
 #define DECLARE_ROW(r) FOR_QUARTERS(DECLARE, r)
 #define STORE_ROW(r)                                                               \
    if (r < rows) {                                                                 \
-      store_channels(p, block * PARE_BLOCK, row + r, acc##r##0, acc##r##1);        \
-      store_channels(p, block * PARE_BLOCK + 8, row + r, acc##r##2, acc##r##3);    \
+      v8_ints low = { acc##r##0, acc##r##1 }, high = { acc##r##2, acc##r##3 };     \
+      v8_store_product(p, block * PARE_BLOCK, row + r, low);                       \
+      v8_store_product(p, block * PARE_BLOCK + 8, row + r, high);                  \
    }
 
 /* Line i + l, l a constant: quarter c by lane l of every row. */

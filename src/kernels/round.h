@@ -6,7 +6,9 @@
  *    amax < 2^-120           scale 0, all codes 0 (1 / amax would overflow; such a row is zero for any use)
  *    else                    scale = amax / 127, code = clamp(rint(x * (127 / amax)), -127, 127), ties
  *                            to even
- * Codes are symmetric: -128 is never made. */
+ * Codes are symmetric: -128 is never made.
+ * The weights of attention, which are not negative, become unsigned codes by the same rules with 255 in place of
+ * 127. */
 #ifndef PARE_KERNELS_ROUND_H
 #define PARE_KERNELS_ROUND_H
 
@@ -17,6 +19,7 @@
 #include "base/half.h"
 
 #define PARE_ROUND_MAX 127.0f
+#define PARE_ROUND_WEIGHT_MAX 255.0f
 
 typedef struct pare_rounding {
    float scale;    /* x ~ code * scale */
@@ -30,8 +33,8 @@ static inline uint32_t pare_round_magnitude(float x)
    return pare_f32_bits(x) & 0x7fffffffu;
 }
 
-/* amax_bits: the maximum of pare_round_magnitude over the row. */
-static inline pare_rounding pare_round_row(uint32_t amax_bits)
+/* amax_bits: the maximum of pare_round_magnitude over the row; most: the largest code. */
+static inline pare_rounding pare_round_to(uint32_t amax_bits, float most)
 {
    if (amax_bits >= 0x7f800000u) {
       return (pare_rounding){ pare_f32_from_bits(0x7fc00000u), 0.0f, true };
@@ -40,7 +43,17 @@ static inline pare_rounding pare_round_row(uint32_t amax_bits)
    if (amax < 0x1p-120f) {
       return (pare_rounding){ 0.0f, 0.0f, true };
    }
-   return (pare_rounding){ amax / PARE_ROUND_MAX, PARE_ROUND_MAX / amax, false };
+   return (pare_rounding){ amax / most, most / amax, false };
+}
+
+static inline pare_rounding pare_round_row(uint32_t amax_bits)
+{
+   return pare_round_to(amax_bits, PARE_ROUND_MAX);
+}
+
+static inline pare_rounding pare_round_weights(uint32_t amax_bits)
+{
+   return pare_round_to(amax_bits, PARE_ROUND_WEIGHT_MAX);
 }
 
 /* One code; x finite, inverse from pare_round_row, nearest-even mode. */
@@ -50,6 +63,13 @@ static inline int8_t pare_round_code(float x, float inverse)
    v = v < -PARE_ROUND_MAX ? -PARE_ROUND_MAX : v;
    v = v > PARE_ROUND_MAX ? PARE_ROUND_MAX : v;
    return (int8_t)lrintf(v);
+}
+
+/* One code of a weight: x >= 0. */
+static inline uint8_t pare_round_weight(float x, float inverse)
+{
+   float v = x * inverse;
+   return (uint8_t)lrintf(v > PARE_ROUND_WEIGHT_MAX ? PARE_ROUND_WEIGHT_MAX : v);
 }
 
 /* (float)(1 / sqrt(rot)) for the sizes of the Hadamard transform: 32, 64, 128. */

@@ -10,4 +10,5 @@ void PARE_SCALAR(fill)(pare_kernels *k)
    PARE_SCALAR(rows)(k);
    PARE_SCALAR(attention)(k);
    PARE_SCALAR(attention_f32)(k);
+   PARE_SCALAR(attention_i8)(k);
 }

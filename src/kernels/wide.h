@@ -1,6 +1,7 @@
-/* wide: what the AVX2 and the NEON tiers share. Their float kernels are the same source, wide_*.c, compiled
- * once for each over the eight-float vectors of wide_avx2.h or wide_neon.h (one register, or two of four);
- * only the int8 product is written for each. A 16-lane sum is two such vectors.
+/* wide: what the AVX2 and the NEON tiers share. Their kernels are the same source, wide_*.c, compiled once for
+ * each over the vectors of eight floats, and of 32 bytes, of wide_avx2.h or wide_neon.h (one register, or
+ * two); only the int8 product is written for each. A 16-lane sum is two such vectors. AVX-VNNI has its own
+ * products and compiles wide_groups.c with them.
  *
  * Inside src/kernels only. */
 #ifndef PARE_KERNELS_WIDE_H
@@ -20,7 +21,10 @@
 #define PARE_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#if defined(__AVX2__)
+#if defined(__AVXVNNI__)
+#define PARE_WIDE(name) pare_avxvnni_##name
+#include "kernels/wide_avx2.h"
+#elif defined(__AVX2__)
 #define PARE_WIDE(name) pare_avx2_##name
 #include "kernels/wide_avx2.h"
 #else
@@ -81,6 +85,18 @@ PARE_INLINE void v8_load16_part(const float *p, int64_t left, v8 *x)
 PARE_INLINE float v8_tree16(v8 low, v8 high)
 {
    return v8_tree(v8_add(low, high));
+}
+
+/* Output channels [first, first + 8) of one row of an int8 product, those below n, from their sums. */
+PARE_INLINE void v8_store_product(const pare_linear_i8 *p, int64_t first, int64_t row, v8_ints sums)
+{
+   int64_t left = p->n - first;
+   if (left <= 0) {
+      return;
+   }
+   v8 scale = v8_mul(v8_set(p->act_scale[row]), v8_load_part(p->w_scale + first, left));
+   v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
+   v8_store_part(p->out + row * p->ldo + first, left, v8_fma(v8_from_ints(sums), scale, bias));
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* wide_avx2: eight floats in one register of AVX2 (with FMA and F16C). Names say what an operation does; see
- * wide.h. */
+/* wide_avx2: eight floats, or 32 bytes, in one register of AVX2 (with FMA and F16C), and of AVX-VNNI. Names
+ * say what an operation does; see wide.h. */
 #ifndef PARE_KERNELS_WIDE_AVX2_H
 #define PARE_KERNELS_WIDE_AVX2_H
 
@@ -77,8 +77,53 @@ PARE_INLINE void v8_store_f16(void *p, v8 x)
    _mm_storeu_si128(p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/* p[i] - minus, as floats. */
+PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
+{
+   __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p);
+   return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(minus)));
+}
+
+/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes: pairs of products, 4 channels a
+ * register. Keys are unsigned bytes by signed codes, PARE_LINE_OFFSET above theirs; values signed bytes by
+ * unsigned codes. */
+#define PARE_LINE_OFFSET 128
+typedef struct line_sums {
+   __m256i of[4];
+} line_sums;
+
+PARE_INLINE line_sums line_sums_zero(void)
+{
+   __m256i zero = _mm256_setzero_si256();
+   return (line_sums){ { zero, zero, zero, zero } };
+}
+
+PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
+{
+   int32_t codes;
+   memcpy(&codes, four, sizeof codes);
+   const __m128i same = _mm_set1_epi32(codes);
+   const __m256i a = values ? _mm256_cvtepu8_epi16(same) : _mm256_cvtepi8_epi16(same);
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      __m128i bytes = _mm_load_si128((const __m128i *)(const void *)(line + 16 * c));
+      __m256i w = values ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+      sums->of[c] = _mm256_add_epi32(sums->of[c], _mm256_madd_epi16(w, a));
+   }
+}
+
+PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
+{
+   PARE_UNROLL
+   for (int c = 0; c < 4; c += 2) {
+      __m256i x = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums->of[c], sums->of[c + 1]), 0xd8);
+      _mm256_storeu_si256((__m256i *)(void *)(out + 4 * c), x);
+   }
+}
+
 PARE_INLINE v8_ints v8_ints_zero(void) { return _mm256_setzero_si256(); }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b) { return _mm256_add_epi32(a, b); }
+PARE_INLINE v8 v8_from_ints(v8_ints x) { return _mm256_cvtepi32_ps(x); }
 PARE_INLINE v8_ints v8_round(v8 x) { return _mm256_cvtps_epi32(x); }   /* ties to even */
 PARE_INLINE void v8_ints_store(int32_t *p, v8_ints x) { _mm256_storeu_si256((__m256i *)p, x); }
 
@@ -119,5 +164,86 @@ PARE_INLINE void v8_transpose(v8 *v)
       v[c + 4] = _mm256_permute2f128_ps(low, high, 0x31);
    }
 }
+
+/* ---- 32 bytes: half of a line of weights ---- */
+
+typedef __m256i v32;
+
+PARE_INLINE v32 v32_set(uint8_t x) { return _mm256_set1_epi8((char)x); }
+PARE_INLINE v32 v32_load(const void *p) { return _mm256_loadu_si256(p); }
+PARE_INLINE void v32_store(void *p, v32 x) { _mm256_storeu_si256(p, x); }
+PARE_INLINE v32 v32_and(v32 a, v32 b) { return _mm256_and_si256(a, b); }
+PARE_INLINE v32 v32_or(v32 a, v32 b) { return _mm256_or_si256(a, b); }
+PARE_INLINE v32 v32_add(v32 a, v32 b) { return _mm256_add_epi8(a, b); }
+PARE_INLINE v32 v32_sub(v32 a, v32 b) { return _mm256_sub_epi8(a, b); }
+PARE_INLINE v32 v32_above(v32 a, int8_t b) { return _mm256_cmpgt_epi8(a, _mm256_set1_epi8(b)); }
+
+/* Every byte by 2^n, n a constant in [-7, 7]; bits that leave a byte may enter the next one. */
+PARE_INLINE v32 v32_shift(v32 x, const int n)
+{
+   return n > 0 ? _mm256_slli_epi16(x, n) : n < 0 ? _mm256_srli_epi16(x, -n) : x;
+}
+
+/* Products below 256 of bytes; b the same in all four bytes of a lane. */
+PARE_INLINE v32 v32_mul(v32 a, v32 b)
+{
+   return _mm256_mullo_epi16(a, _mm256_and_si256(b, _mm256_set1_epi16(0xff)));
+}
+
+/* Byte i (0..3) of each of eight lanes in all four bytes of the lane. */
+PARE_INLINE v32 v32_spread(v32 x, int64_t i)
+{
+   __m256i first = _mm256_broadcastsi128_si256(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
+   return _mm256_shuffle_epi8(x, _mm256_add_epi8(first, _mm256_set1_epi8((char)i)));
+}
+
+/* Four activations in each of eight lanes. */
+PARE_INLINE v32 v32_load_four(const int8_t *p)
+{
+   int32_t four;
+   memcpy(&four, p, sizeof four);
+   return _mm256_set1_epi32(four);
+}
+
+/* The sum of 32 activations. */
+PARE_INLINE int32_t v32_total(const int8_t *p)
+{
+   __m256i x = _mm256_xor_si256(v32_load(p), _mm256_set1_epi8((char)0x80));
+   __m256i s = _mm256_sad_epu8(x, _mm256_setzero_si256());
+   __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+   return _mm_cvtsi128_si32(t) + _mm_extract_epi32(t, 2) - 32 * 128;
+}
+
+/* Sums of eight channels over 8 lines of levels (0..15): started, 8 times v32_dot, then multiplied to int32.
+ * Without VNNI they are pairs of 16 bits: the products of 8 lines are at most 30480, and what a sum starts
+ * with wraps until it is complete. v32_start: s[0], where up is -1 s[0] + s[1]; kept by v32_keep_start. */
+typedef __m256i v32_sum;
+
+#if defined(__AVXVNNI__)
+PARE_INLINE int32_t v32_keep_start(int32_t s) { return s; }
+PARE_INLINE v32_sum v32_start(v32 up, const int32_t *s)
+{
+   return _mm256_add_epi32(_mm256_set1_epi32(s[0]), _mm256_and_si256(up, _mm256_set1_epi32(s[1])));
+}
+PARE_INLINE v32_sum v32_dot(v32_sum s, v32 levels, v32 four) { return _mm256_dpbusd_avx_epi32(s, levels, four); }
+PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
+{
+   return _mm256_mullo_epi32(s, _mm256_and_si256(factor, _mm256_set1_epi32(0xff)));
+}
+#else
+PARE_INLINE int32_t v32_keep_start(int32_t s) { return s & 0xffff; }
+PARE_INLINE v32_sum v32_start(v32 up, const int32_t *s)
+{
+   return _mm256_add_epi16(_mm256_set1_epi32(s[0]), _mm256_and_si256(up, _mm256_set1_epi32(s[1])));
+}
+PARE_INLINE v32_sum v32_dot(v32_sum s, v32 levels, v32 four)
+{
+   return _mm256_add_epi16(s, _mm256_maddubs_epi16(levels, four));
+}
+PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
+{
+   return _mm256_madd_epi16(s, _mm256_and_si256(factor, _mm256_set1_epi16(0xff)));
+}
+#endif
 
 #endif

@@ -4,6 +4,7 @@
 
 void PARE_WIDE(fill)(pare_kernels *k)
 {
+   PARE_WIDE(groups)(k);
    PARE_WIDE(linear)(k);
    PARE_WIDE(quant)(k);
    PARE_WIDE(pack)(k);
@@ -12,4 +13,5 @@ void PARE_WIDE(fill)(pare_kernels *k)
    PARE_WIDE(unary)(k);
    PARE_WIDE(attention)(k);
    PARE_WIDE(attention_f32)(k);
+   PARE_WIDE(attention_i8)(k);
 }

@@ -1,4 +1,5 @@
-/* wide_neon: eight floats in two registers of Advanced SIMD. Names say what an operation does; see wide.h. */
+/* wide_neon: eight floats, or 32 bytes, in two registers of Advanced SIMD. Names say what an operation does;
+ * see wide.h. */
 #ifndef PARE_KERNELS_WIDE_NEON_H
 #define PARE_KERNELS_WIDE_NEON_H
 
@@ -124,11 +125,56 @@ PARE_INLINE void v8_store_f16(void *p, v8 x)
    vst1q_u8(p, vreinterpretq_u8_f16(vcvt_high_f16_f32(vcvt_f16_f32(x.low), x.high)));
 }
 
+/* p[i] - minus, as floats. */
+PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
+{
+   int32x4_t m = vdupq_n_s32(minus);
+   return (v8){ vcvtq_f32_s32(vsubq_s32(vld1q_s32(p), m)), vcvtq_f32_s32(vsubq_s32(vld1q_s32(p + 4), m)) };
+}
+
+/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes, 4 channels a register. Keys' top bits are
+ * flipped back, so that both sides are signed (PARE_LINE_OFFSET: what keys are then above their codes); the
+ * unsigned codes of values are taken as 128 less, and 128 times the values is added. */
+#define PARE_LINE_OFFSET 0
+typedef struct line_sums {
+   int32x4_t of[4];
+} line_sums;
+
+PARE_INLINE line_sums line_sums_zero(void)
+{
+   int32x4_t zero = vdupq_n_s32(0);
+   return (line_sums){ { zero, zero, zero, zero } };
+}
+
+PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
+{
+   int32_t codes;
+   memcpy(&codes, four, sizeof codes);
+   const uint8x16_t flip = vdupq_n_u8(0x80), same = vreinterpretq_u8_s32(vdupq_n_s32(codes));
+   const int8x16_t a = vreinterpretq_s8_u8(values ? veorq_u8(same, flip) : same);
+   PARE_UNROLL
+   for (int c = 0; c < 4; c++) {
+      uint8x16_t bytes = vld1q_u8(line + 16 * c);
+      int8x16_t w = vreinterpretq_s8_u8(values ? bytes : veorq_u8(bytes, flip));
+      sums->of[c] = vdotq_s32(sums->of[c], w, a);
+      if (values) {
+         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
+         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
+      }
+   }
+}
+
+PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
+{
+   for (int c = 0; c < 4; c++) vst1q_s32(out + 4 * c, sums->of[c]);
+}
+
 PARE_INLINE v8_ints v8_ints_zero(void) { return (v8_ints){ vdupq_n_s32(0), vdupq_n_s32(0) }; }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b)
 {
    return (v8_ints){ vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high) };
 }
+PARE_INLINE v8 v8_from_ints(v8_ints x) { return (v8){ vcvtq_f32_s32(x.low), vcvtq_f32_s32(x.high) }; }
 PARE_INLINE v8_ints v8_round(v8 x)   /* ties to even */
 {
    return (v8_ints){ vcvtnq_s32_f32(x.low), vcvtnq_s32_f32(x.high) };
@@ -180,6 +226,94 @@ PARE_INLINE void v8_transpose(v8 *v)
       v[i].high = v[i + 4].low;
       v[i + 4].low = upper;
    }
+}
+
+/* ---- 32 bytes: half of a line of weights ---- */
+
+typedef struct v32 {
+   uint8x16_t low, high;
+} v32;
+
+PARE_INLINE v32 v32_set(uint8_t x) { return (v32){ vdupq_n_u8(x), vdupq_n_u8(x) }; }
+PARE_INLINE v32 v32_load(const void *p)
+{
+   const uint8_t *bytes = p;
+   return (v32){ vld1q_u8(bytes), vld1q_u8(bytes + 16) };
+}
+PARE_INLINE void v32_store(void *p, v32 x)
+{
+   uint8_t *bytes = p;
+   vst1q_u8(bytes, x.low);
+   vst1q_u8(bytes + 16, x.high);
+}
+PARE_INLINE v32 v32_bytes(uint8x16_t low, uint8x16_t high) { return (v32){ low, high }; }
+PARE_INLINE v32 v32_and(v32 a, v32 b) { return v32_bytes(vandq_u8(a.low, b.low), vandq_u8(a.high, b.high)); }
+PARE_INLINE v32 v32_or(v32 a, v32 b) { return v32_bytes(vorrq_u8(a.low, b.low), vorrq_u8(a.high, b.high)); }
+PARE_INLINE v32 v32_add(v32 a, v32 b) { return v32_bytes(vaddq_u8(a.low, b.low), vaddq_u8(a.high, b.high)); }
+PARE_INLINE v32 v32_sub(v32 a, v32 b) { return v32_bytes(vsubq_u8(a.low, b.low), vsubq_u8(a.high, b.high)); }
+PARE_INLINE v32 v32_above(v32 a, uint8_t b)
+{
+   return v32_bytes(vcgtq_u8(a.low, vdupq_n_u8(b)), vcgtq_u8(a.high, vdupq_n_u8(b)));
+}
+
+/* Every byte by 2^n, n a constant in [-7, 7]; bits that leave a byte may enter the next one elsewhere. */
+PARE_INLINE v32 v32_shift(v32 x, const int n)
+{
+   int8x16_t by = vdupq_n_s8((int8_t)n);
+   return v32_bytes(vshlq_u8(x.low, by), vshlq_u8(x.high, by));
+}
+
+/* Products below 256 of bytes; b the same in all four bytes of a lane. */
+PARE_INLINE v32 v32_mul(v32 a, v32 b) { return v32_bytes(vmulq_u8(a.low, b.low), vmulq_u8(a.high, b.high)); }
+
+/* Byte i (0..3) of each of eight lanes in all four bytes of the lane. */
+PARE_INLINE v32 v32_spread(v32 x, int64_t i)
+{
+   const uint32_t first[4] = { 0, 0x04040404, 0x08080808, 0x0c0c0c0c };
+   uint8x16_t at = vaddq_u8(vreinterpretq_u8_u32(vld1q_u32(first)), vdupq_n_u8((uint8_t)i));
+   return v32_bytes(vqtbl1q_u8(x.low, at), vqtbl1q_u8(x.high, at));
+}
+
+/* Four activations in each of eight lanes. */
+PARE_INLINE v32 v32_load_four(const int8_t *p)
+{
+   uint32_t four;
+   memcpy(&four, p, sizeof four);
+   uint8x16_t x = vreinterpretq_u8_u32(vdupq_n_u32(four));
+   return v32_bytes(x, x);
+}
+
+/* The sum of 32 activations. */
+PARE_INLINE int32_t v32_total(const int8_t *p) { return vaddlvq_s8(vld1q_s8(p)) + vaddlvq_s8(vld1q_s8(p + 16)); }
+
+/* Sums of eight channels over 8 lines of levels (0..15): started, 8 times v32_dot, then multiplied.
+ * v32_start: s[0], where up is -1 s[0] + s[1]; kept by v32_keep_start. */
+typedef v8_ints v32_sum;
+
+PARE_INLINE int32_t v32_keep_start(int32_t s) { return s; }
+PARE_INLINE int32x4_t start4(uint8x16_t up, const int32_t *s)
+{
+   return vaddq_s32(vdupq_n_s32(s[0]), vandq_s32(vreinterpretq_s32_u8(up), vdupq_n_s32(s[1])));
+}
+PARE_INLINE v32_sum v32_start(v32 up, const int32_t *s)
+{
+   return (v32_sum){ start4(up.low, s), start4(up.high, s) };
+}
+PARE_INLINE int32x4_t dot4(int32x4_t s, uint8x16_t levels, uint8x16_t four)
+{
+   return vdotq_s32(s, vreinterpretq_s8_u8(levels), vreinterpretq_s8_u8(four));
+}
+PARE_INLINE v32_sum v32_dot(v32_sum s, v32 levels, v32 four)
+{
+   return (v32_sum){ dot4(s.low, levels.low, four.low), dot4(s.high, levels.high, four.high) };
+}
+PARE_INLINE int32x4_t times4(int32x4_t s, uint8x16_t factor)
+{
+   return vmulq_s32(s, vandq_s32(vreinterpretq_s32_u8(factor), vdupq_n_s32(0xff)));
+}
+PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
+{
+   return (v8_ints){ times4(s.low, factor.low), times4(s.high, factor.high) };
 }
 
 #undef BOTH

@@ -1,6 +1,6 @@
 /* activation: a function of one number, element by element.
  *
- * Inputs: x f32[D, n]. Result: the same type. Kinds:
+ * Inputs: x f32 of any shape. Result: the same type. Kinds:
  *    silu        x / (1 + exp(-x))
  *    gelu_tanh   x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))      (gelu_new, gelu_pytorch_tanh)
  *    gelu_erf    x / 2 (1 + erf(x / sqrt(2)))                           (gelu)
@@ -43,6 +43,6 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 
 const pare_op_info pare_op_activation = {
    .name = "activation", .help = "a function of one number, element by element", .fields = fields,
-   .attrs_size = sizeof(pare_activation_attrs), .n_inputs = 1, .infer = pare_op_infer_same, .eval = eval,
+   .attrs_size = sizeof(pare_activation_attrs), .n_inputs = 1, .infer = pare_op_infer_elements, .eval = eval,
    .macs = pare_op_no_macs
 };

@@ -1,32 +1,68 @@
-/* attention: causal attention of each token to its own sequence, through a cache of keys and values.
+/* attention: causal attention of each token to its own sequence, through a cache of keys and values; or of rows
+ * to rows, without one.
  *
  * Inputs: q f32[T, heads * head_dim], k and v f32[T, kv_heads * head_dim], positions i32[T], sequences
- * i32[T], and the state kv, f32 or f16 [slots, kv_heads, past, 2 * head_dim]: a key and then a value for each
- * position.
+ * i32[T], and the state kv, f32, f16 or i8 [slots, kv_heads, past, 2 * head_dim]: a key and then a value for
+ * each position.
  * Result: f32[T, heads * head_dim].
  * First every row of k and v is stored at (its sequence, its position), rounded to the state's type. Then row
  * t of q, at position p, attends positions max(0, p - window + 1) .. p of its sequence (from 0 without a
  * window): softmax(scale q . key) times the values, head h with the keys and values of head
- * h / (heads / kv_heads). */
+ * h / (heads / kv_heads).
+ * i8: keys, values and queries, head by head, are replaced by what int8 activations can say of them (op_rules.h,
+ * with the rotation of head_dim). The executor also rounds the weights of the values to 7 bits of the largest of 64
+ * positions, which is not part of this meaning.
+ * Without the state (attention_rows.c), q is f32[B, T, heads * head_dim] and k and v are f32[B, S, kv_heads *
+ * head_dim], or all three without B; each of the B batches attends its own keys. There may follow one of:
+ *    positions i32[T]                       what causal and window go by, instead of the number of the row
+ *    positions i32[T], sequences i32[T]     and only rows of the same sequence are attended
+ *    a mask, broadcast to [B, heads, T, S]  f32: added to the scores; i32 (rank 2 or more): 0 is not attended
+ * T and S are equal unless all rows see all keys. A row that attends nothing gives zeros. Without causal, later
+ * positions are attended too. */
 #include <math.h>
+#include <string.h>
 
 #include "base/half.h"
-#include "ops/op_rules.h"
+#include "ops/attention_rows.h"
 
 enum { Q, K, V, POSITIONS, SEQUENCES, KV };
 
 static const pare_field fields[] = {
-   { .name = "heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, heads), .min = 1,
-     .max = 65536, .initial = 1, .help = "heads of the queries" },
-   { .name = "kv_heads", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, kv_heads), .min = 1,
-     .max = 65536, .initial = 1, .help = "heads of the keys and values" },
-   { .name = "head_dim", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, head_dim), .min = 1,
-     .max = 65536, .initial = 64, .help = "elements of a head" },
-   { .name = "scale", .kind = PARE_FIELD_FLOAT, .offset = offsetof(pare_attention_attrs, scale), .min = -1e6,
-     .max = 1e6, .initial = 1, .help = "factor of the dot products" },
-   { .name = "window", .kind = PARE_FIELD_INT, .offset = offsetof(pare_attention_attrs, window),
+   { .name = "heads",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, heads),
+     .min = 1,
+     .max = 65536,
+     .initial = 1,
+     .help = "heads of the queries" },
+   { .name = "kv_heads",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, kv_heads),
+     .min = 1,
+     .max = 65536,
+     .initial = 1,
+     .help = "heads of the keys and values" },
+   { .name = "head_dim",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, head_dim),
+     .min = 1,
+     .max = 65536,
+     .initial = 64,
+     .help = "elements of a head" },
+   { .name = "scale",
+     .kind = PARE_FIELD_FLOAT,
+     .offset = offsetof(pare_attention_attrs, scale),
+     .min = -1e6,
+     .max = 1e6,
+     .initial = 1,
+     .help = "factor of the dot products" },
+   { .name = "window",
+     .kind = PARE_FIELD_INT,
+     .offset = offsetof(pare_attention_attrs, window),
      .max = 1 << 30,
      .help = "only the last so many positions are attended, the own one included; 0 for all" },
+   { .name = "causal", .kind = PARE_FIELD_BOOL, .offset = offsetof(pare_attention_attrs, causal), .initial = 1,
+     .help = "positions after the own one are not attended; always so with a state" },
    PARE_FIELDS_END
 };
 
@@ -45,11 +81,11 @@ static pare_status want_cache(pare_ctx *ctx, const pare_node *node)
 {
    const pare_attention_attrs *attrs = node->attrs;
    const pare_value *kv = node->input[KV];
-   pare_type expected = pare_type_make(kv->type.dtype, 4, PARE_DIM_SLOTS, attrs->kv_heads, PARE_DIM_PAST,
-                                       2 * attrs->head_dim);
-   bool stored = kv->type.dtype == PARE_F32 || kv->type.dtype == PARE_F16;
+   pare_type expected =
+      pare_type_make(kv->type.dtype, 4, PARE_DIM_SLOTS, attrs->kv_heads, PARE_DIM_PAST, 2 * attrs->head_dim);
+   bool stored = kv->type.dtype == PARE_F32 || kv->type.dtype == PARE_F16 || kv->type.dtype == PARE_I8;
    if (kv->kind == PARE_VALUE_STATE && stored && pare_type_equal(&kv->type, &expected)) return PARE_OK;
-   return pare_op_refuse(ctx, node, "input %d is not a state f32 or f16 [slots, %lld, past, %lld]", KV,
+   return pare_op_refuse(ctx, node, "input %d is not a state f32, f16 or i8 [slots, %lld, past, %lld]", KV,
                          (long long)attrs->kv_heads, (long long)(2 * attrs->head_dim));
 }
 
@@ -59,6 +95,8 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    if (attrs->heads % attrs->kv_heads != 0)
       return pare_op_refuse(ctx, node, "%lld kv_heads do not divide %lld heads", (long long)attrs->kv_heads,
                             (long long)attrs->heads);
+   if (node->n_inputs <= KV) return pare_attention_rows_infer(ctx, node, out);
+   if (!attrs->causal) return pare_op_refuse(ctx, node, "with a state it is causal");
    PARE_TRY(want_width(ctx, node, Q, attrs->heads));
    PARE_TRY(want_width(ctx, node, K, attrs->kv_heads));
    PARE_TRY(want_width(ctx, node, V, attrs->kv_heads));
@@ -94,9 +132,12 @@ static pare_status check_places(pare_ctx *ctx, const pare_eval_call *call)
    return PARE_OK;
 }
 
-static float stored(float x, pare_dtype dtype)
+/* to[size] = what the cache holds of a head's key or value. */
+static void put(const float *from, int64_t size, pare_dtype dtype, float *to)
 {
-   return dtype == PARE_F16 ? pare_f16_to_f32(pare_f32_to_f16(x)) : x;
+   memcpy(to, from, (size_t)size * sizeof *to);
+   if (dtype == PARE_I8) pare_op_round_i8(to, size, pare_rotation_for(size));
+   for (int64_t i = 0; dtype == PARE_F16 && i < size; i++) to[i] = pare_f16_to_f32(pare_f32_to_f16(to[i]));
 }
 
 static void store(const pare_eval_call *call)
@@ -110,10 +151,8 @@ static void store(const pare_eval_call *call)
    for (int64_t row = 0; row < call->output->type.dim[0] * attrs->kv_heads; row++) {
       int64_t t = row / attrs->kv_heads, head = row % attrs->kv_heads;
       float *to = cache_row(kv, slots[t], head, positions[t]);
-      for (int64_t i = 0; i < size; i++) {
-         to[i] = stored(pare_op_f32(call->input[K])[row * size + i], dtype);
-         to[size + i] = stored(pare_op_f32(call->input[V])[row * size + i], dtype);
-      }
+      put(pare_op_f32(call->input[K]) + row * size, size, dtype, to);
+      put(pare_op_f32(call->input[V]) + row * size, size, dtype, to + size);
    }
 }
 
@@ -139,6 +178,7 @@ static void attend(const pare_attention_attrs *attrs, const float *q, const floa
 
 static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
+   if (call->node->n_inputs <= KV) return pare_attention_rows_eval(ctx, call);
    const pare_attention_attrs *attrs = call->node->attrs;
    const pare_tensor *kv = call->input[KV];
    const int32_t *positions = pare_op_i32(call->input[POSITIONS]),
@@ -146,15 +186,23 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    int64_t size = attrs->head_dim, group = attrs->heads / attrs->kv_heads;
    PARE_TRY(check_places(ctx, call));
    double *weights = pare_alloc_array(ctx, (size_t)kv->type.dim[2], sizeof *weights);
-   if (!weights) return PARE_RESOURCE;
+   float *q = pare_alloc_array(ctx, (size_t)size, sizeof *q);
+   if (!weights || !q) {
+      pare_free(ctx, weights);
+      pare_free(ctx, q);
+      return PARE_RESOURCE;
+   }
    store(call);
    for (int64_t row = 0; row < call->output->type.dim[0] * attrs->heads; row++) {
       int64_t t = row / attrs->heads, head = row % attrs->heads, last = positions[t];
       int64_t first = attrs->window && last >= attrs->window ? last - attrs->window + 1 : 0;
-      attend(attrs, pare_op_f32(call->input[Q]) + row * size, cache_row(kv, slots[t], head / group, first),
-             last - first + 1, weights, (float *)call->output->data + row * size);
+      memcpy(q, pare_op_f32(call->input[Q]) + row * size, (size_t)size * sizeof *q);
+      if (call->node->input[KV]->type.dtype == PARE_I8) pare_op_round_i8(q, size, pare_rotation_for(size));
+      attend(attrs, q, cache_row(kv, slots[t], head / group, first), last - first + 1, weights,
+             (float *)call->output->data + row * size);
    }
    pare_free(ctx, weights);
+   pare_free(ctx, q);
    return PARE_OK;
 }
 
@@ -167,6 +215,7 @@ static double macs(const pare_node *node, int64_t past)
 }
 
 const pare_op_info pare_op_attention = {
-   .name = "attention", .help = "causal attention through a cache of keys and values", .fields = fields,
-   .attrs_size = sizeof(pare_attention_attrs), .n_inputs = 6, .infer = infer, .eval = eval, .macs = macs
+   .name = "attention", .help = "attention, through a cache of keys and values or among rows", .fields = fields,
+   .attrs_size = sizeof(pare_attention_attrs), .n_inputs = 3, .optional_inputs = 3, .infer = infer,
+   .eval = eval, .macs = macs
 };

@@ -1,7 +1,6 @@
 /* layer_norm: each row brought to mean 0 and variance 1, times a gain, plus a bias (Ba et al. 2016).
  *
- * Inputs: x f32[D, n]. Weights: w [n], optional b [n]. Result: x's type, or i8 as
- * quantize gives it,
+ * Inputs: x f32[..., D, n]. Weights: w [n], optional b [n]. Result: x's type, or i8 as quantize gives it,
  * out = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w + b. */
 #include <math.h>
 
@@ -9,9 +8,9 @@
 
 static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    PARE_TRY(pare_op_infer_normed(ctx, node, node->attrs, out));
-   for (size_t i = 0; i < node->n_weights; i++) PARE_TRY(pare_op_want_vector(ctx, node, i, out->dim[1]));
+   for (size_t i = 0; i < node->n_weights; i++) PARE_TRY(pare_op_want_vector(ctx, node, i, pare_op_width(out)));
    return PARE_OK;
 }
 
@@ -32,7 +31,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
    (void)ctx;
    const pare_norm_attrs *attrs = call->node->attrs;
-   int64_t count = pare_tensor_count(call->output), n = call->output->type.dim[1];
+   int64_t count = pare_tensor_count(call->output), n = pare_op_width(&call->output->type);
    const float *x = pare_op_f32(call->input[0]), *w = pare_op_f32(call->weight[0]);
    const float *b = call->node->n_weights > 1 ? pare_op_f32(call->weight[1]) : NULL;
    float *out = call->output->data;

@@ -1,14 +1,12 @@
 /* linear: matrix products of one input.
  *
- * Inputs: x f32[D, K], or i8[D, K] as a norm or quantize gives it, rotated as the weights are.
+ * Inputs: x f32[..., D, K], or i8[..., D, K] as a norm or quantize gives it, rotated as the weights are.
  * Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
- * Results: for each matrix f32[D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
+ * Results: for each matrix f32[..., D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
  * gated: exactly two matrices of one shape, gate and up, and one result, activation(gate) * up.
  * act i8: each row of an f32 input is first replaced by what int8 activations can say of it (op_quantize.c), turned
  * back. As the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
- * rounding in f32.
- */
-#include <math.h>
+ * rounding in f32. */
 #include <string.h>
 
 #include "ops/op_rules.h"
@@ -38,7 +36,7 @@ static pare_status check_input(pare_ctx *ctx, const pare_node *node)
 {
    const pare_linear_attrs *attrs = node->attrs;
    const pare_value *x = node->input[0];
-   if (x->type.dtype != PARE_I8) return pare_op_want_matrix(ctx, node, 0);
+   if (x->type.dtype != PARE_I8) return pare_op_want_rows(ctx, node, 0);
    int64_t rotation = pare_activations_rotation(x), expected = node->weight[0]->encoding.rotation;
    if (rotation < 0) return pare_op_refuse(ctx, node, "input 0 is i8 and no operation quantized it");
    if (attrs->act != PARE_ACT_I8) return pare_op_refuse(ctx, node, "input 0 is i8, the activations are f32");
@@ -52,7 +50,7 @@ static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare
    const pare_linear_attrs *attrs = node->attrs;
    const pare_weight *w = m->weight;
    PARE_TRY(pare_op_want_table(ctx, node, m->at));
-   int64_t k = node->input[0]->type.dim[1];
+   int64_t k = pare_op_width(&node->input[0]->type);
    if (w->dim[1] != k)
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
@@ -86,7 +84,10 @@ static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
    PARE_TRY(check_input(ctx, node));
    for (size_t i = 0; i < n; i++) {
       PARE_TRY(check_matrix(ctx, node, &m[i]));
-      if (!attrs->gated || i == 0) out[i] = pare_op_matrix_like(node->input[0], m[i].weight->dim[0]);
+      if (attrs->gated && i > 0) continue;
+      out[i] = node->input[0]->type;
+      out[i].dtype = PARE_F32;
+      out[i].dim[out[i].rank - 1] = m[i].weight->dim[0];
    }
    if (attrs->gated && m[0].weight->dim[0] != m[1].weight->dim[0])
       return pare_op_refuse(ctx, node, "gate and up have %lld and %lld channels",
@@ -129,7 +130,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
    const pare_linear_attrs *attrs = call->node->attrs;
    pare_linear_matrix m[PARE_MAX_OUTPUTS];
-   int64_t rows = call->input[0]->type.dim[0], k = call->input[0]->type.dim[1];
+   int64_t k = pare_op_width(&call->input[0]->type), rows = pare_tensor_count(call->input[0]) / k;
    int64_t rotation = call->node->weight[0]->encoding.rotation;
    bool quantized = call->node->input[0]->type.dtype == PARE_I8;
    float *x = pare_alloc_array(ctx, (size_t)k, sizeof *x);
@@ -137,11 +138,8 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    pare_linear_matrices(call->node, m, PARE_MAX_OUTPUTS);
    for (int64_t t = 0; t < rows; t++) {
       memcpy(x, pare_op_f32(call->input[0]) + t * k, (size_t)k * sizeof *x);
-      if (attrs->act == PARE_ACT_I8 && !quantized) {
-         pare_op_rotate(x, k, rotation);
-         pare_op_round_row(x, k);
-      }
-      if (attrs->act == PARE_ACT_I8) pare_op_rotate(x, k, rotation);
+      if (quantized) pare_op_rotate(x, k, rotation);
+      else if (attrs->act == PARE_ACT_I8) pare_op_round_i8(x, k, rotation);
       eval_row(call, m, t, x);
    }
    pare_free(ctx, x);

@@ -1,46 +1,15 @@
 /* quantize: the activations of products of integers.
  *
- * Inputs: x f32[D, n]. Result: i8[D, n]. Each row is rotated by Walsh-Hadamard blocks of `rotation` elements, scaled by
- * its absmax to [-127, 127] and rounded to nearest even. A value of this type stands for codes with a scale a row;
- * only linear reads it, and only with weights of the same rotation.
+ * Inputs: x f32[..., D, n]. Result: i8[..., D, n]. Each row is rotated by Walsh-Hadamard blocks of `rotation`
+ * elements, scaled by its absmax to [-127, 127] and rounded to nearest even. A value of this type stands for codes
+ * with a scale a row; only linear reads it, and only with weights of the same rotation.
  *
- * Here, in the evaluation, its elements are f32: code times scale, still rotated. The rules of the codes are those of
- * kernels/round.h, written a second time on purpose: a judge shares no code with the judged. */
-#include <math.h>
+ * Here, in the evaluation, its elements are f32: code times scale, still rotated. */
 #include <string.h>
 
 #include "ops/op_rules.h"
 
 static const pare_field fields[] = { PARE_ROTATION_FIELD(offsetof(pare_quantize_attrs, rotation)), PARE_FIELDS_END };
-
-void pare_op_rotate(float *x, int64_t n, int64_t block)
-{
-   float factor = block ? (float)(1 / sqrt((double)block)) : 1;
-   for (int64_t start = 0; block && start < n; start += block) {
-      float *b = x + start;
-      for (int64_t step = 1; step < block; step *= 2) {
-         for (int64_t i = 0; i < block; i++) {
-            if (i & step) continue;
-            float low = b[i], high = b[i + step];
-            b[i] = low + high;
-            b[i + step] = low - high;
-         }
-      }
-      for (int64_t i = 0; i < block; i++) b[i] *= factor;
-   }
-}
-
-void pare_op_round_row(float *x, int64_t n)
-{
-   float most = 0;
-   for (int64_t i = 0; i < n; i++) {
-      if (!isfinite(x[i])) most = NAN; /* no comparison changes it again: the whole row becomes NaN */
-      else if (fabsf(x[i]) > most) most = fabsf(x[i]);
-   }
-   float scale = most / 127, inverse = 127 / most;
-   if (most < 0x1p-120f) scale = inverse = 0;
-   for (int64_t i = 0; i < n; i++) x[i] = scale * fmaxf(-127, fminf(127, rintf(x[i] * inverse)));
-}
 
 int64_t pare_activations_rotation(const pare_value *value)
 {
@@ -58,10 +27,10 @@ int64_t pare_activations_rotation(const pare_value *value)
 static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
    const pare_quantize_attrs *attrs = node->attrs;
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    *out = node->input[0]->type;
    out->dtype = PARE_I8;
-   return pare_op_want_rotation(ctx, node, attrs->rotation, out->dim[1]);
+   return pare_op_want_rotation(ctx, node, attrs->rotation, pare_op_width(out));
 }
 
 static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
@@ -69,11 +38,11 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    (void)ctx;
    const pare_quantize_attrs *attrs = call->node->attrs;
    float *out = call->output->data;
-   int64_t n = call->output->type.dim[1];
-   memcpy(out, call->input[0]->data, (size_t)pare_tensor_count(call->output) * sizeof *out);
-   for (int64_t t = 0; t < call->output->type.dim[0]; t++) {
-      pare_op_rotate(out + t * n, n, attrs->rotation);
-      pare_op_round_row(out + t * n, n);
+   int64_t n = pare_op_width(&call->output->type), count = pare_tensor_count(call->output);
+   memcpy(out, call->input[0]->data, (size_t)count * sizeof *out);
+   for (int64_t at = 0; at < count; at += n) {
+      pare_op_rotate(out + at, n, attrs->rotation);
+      pare_op_round_row(out + at, n);
    }
    return PARE_OK;
 }

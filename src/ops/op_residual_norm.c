@@ -1,7 +1,7 @@
 /* residual_norm: a sum, and the norm of the sum.
  *
- * Inputs: a, b f32[D, n]. Weights: w [n], with kind "layer" an optional bias [n]. Results: a + b, f32[D, n]; and its
- * rms_norm or layer_norm over the whole row, f32[D, n] or, with result "i8", as quantize gives it. */
+ * Inputs: a, b f32[..., D, n]. Weights: w [n], with kind "layer" an optional bias [n]. Results: a + b, of their type;
+ * and its rms_norm or layer_norm over the whole row, the same or, with result "i8", as quantize gives it. */
 #include "ops/op_rules.h"
 
 static const char *const kinds[] = { "rms", "layer", NULL };
@@ -24,8 +24,12 @@ static pare_status count_outputs(pare_ctx *ctx, const pare_node *node, size_t *n
 static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
    const pare_residual_norm_attrs *attrs = node->attrs;
-   PARE_TRY(pare_op_infer_pair(ctx, node, &out[0]));
-   for (size_t i = 0; i < node->n_weights; i++) PARE_TRY(pare_op_want_vector(ctx, node, i, out[0].dim[1]));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
+   if (!pare_type_equal(&node->input[0]->type, &node->input[1]->type))
+      return pare_op_refuse(ctx, node, "the two inputs have different types");
+   out[0] = node->input[0]->type;
+   for (size_t i = 0; i < node->n_weights; i++)
+      PARE_TRY(pare_op_want_vector(ctx, node, i, pare_op_width(&out[0])));
    return pare_op_infer_normed(ctx, node, &attrs->norm, &out[1]);
 }
 
@@ -33,7 +37,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
 {
    (void)ctx;
    const pare_residual_norm_attrs *attrs = call->node->attrs;
-   int64_t count = pare_tensor_count(&call->output[0]), n = call->output[0].type.dim[1];
+   int64_t count = pare_tensor_count(&call->output[0]), n = pare_op_width(&call->output[0].type);
    const float *a = pare_op_f32(call->input[0]), *b = pare_op_f32(call->input[1]);
    const float *w = pare_op_f32(call->weight[0]);
    const float *bias = call->node->n_weights > 1 ? pare_op_f32(call->weight[1]) : NULL;

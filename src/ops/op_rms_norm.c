@@ -1,7 +1,6 @@
 /* rms_norm: each run of m elements divided by its root mean square, times a gain (Zhang and Sennrich 2019).
  *
- * Inputs: x f32[D, n]. Weights: w [m], m divides n. Result: x's type, or i8 as
- * quantize gives it,
+ * Inputs: x f32[..., D, n]. Weights: w [m], m divides n. Result: x's type, or i8 as quantize gives it,
  * out = x / sqrt(mean(x^2) + eps) * w for each run of m elements by itself (m < n: query and key norms). */
 #include <math.h>
 
@@ -9,13 +8,13 @@
 
 static pare_status infer(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    PARE_TRY(pare_op_infer_normed(ctx, node, node->attrs, out));
    int64_t m = node->weight[0]->dim[0];
    PARE_TRY(pare_op_want_vector(ctx, node, 0, m));
-   if (out->dim[1] % m == 0) return PARE_OK;
+   if (pare_op_width(out) % m == 0) return PARE_OK;
    return pare_op_refuse(ctx, node, "a gain of %lld elements does not divide rows of %lld", (long long)m,
-                         (long long)out->dim[1]);
+                         (long long)pare_op_width(out));
 }
 
 void pare_op_rms_normalize(const float *x, const float *w, int64_t m, double eps, float *out)

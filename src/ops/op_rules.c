@@ -36,6 +36,14 @@ pare_status pare_op_want_matrix(pare_ctx *ctx, const pare_node *node, size_t inp
    return good && value->type.dim[1] > 0 ? PARE_OK : refuse_type(ctx, node, input, "f32[rows, a known size]");
 }
 
+pare_status pare_op_want_rows(pare_ctx *ctx, const pare_node *node, size_t input)
+{
+   const pare_value *value = node->input[input];
+   bool good = value->kind != PARE_VALUE_STATE && value->type.dtype == PARE_F32 && value->type.rank >= 2;
+   good = good && pare_op_width(&value->type) > 0;
+   return good ? PARE_OK : refuse_type(ctx, node, input, "f32[rows, a known size]");
+}
+
 pare_status pare_op_want_list(pare_ctx *ctx, const pare_node *node, size_t input)
 {
    const pare_value *value = node->input[input];
@@ -71,7 +79,7 @@ pare_type pare_op_matrix_like(const pare_value *input, int64_t n)
 
 pare_status pare_op_infer_same(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
+   PARE_TRY(pare_op_want_rows(ctx, node, 0));
    *out = node->input[0]->type;
    return PARE_OK;
 }
@@ -90,26 +98,23 @@ pare_status pare_op_infer_normed(pare_ctx *ctx, const pare_node *node, const par
    *out = node->input[0]->type;
    if (attrs->result == PARE_ACT_I8) out->dtype = PARE_I8;
    else if (attrs->rotation) return pare_op_refuse(ctx, node, "a result of f32 is not rotated");
-   return pare_op_want_rotation(ctx, node, attrs->rotation, out->dim[1]);
+   return pare_op_want_rotation(ctx, node, attrs->rotation, pare_op_width(out));
 }
 
 void pare_op_finish_normed(const pare_norm_attrs *attrs, const pare_tensor *result)
 {
-   int64_t n = result->type.dim[1];
-   for (int64_t t = 0; attrs->result == PARE_ACT_I8 && t < result->type.dim[0]; t++) {
-      float *row = (float *)result->data + t * n;
-      pare_op_rotate(row, n, attrs->rotation);
-      pare_op_round_row(row, n);
+   int64_t n = pare_op_width(&result->type), count = pare_tensor_count(result);
+   for (int64_t at = 0; attrs->result == PARE_ACT_I8 && at < count; at += n) {
+      pare_op_rotate((float *)result->data + at, n, attrs->rotation);
+      pare_op_round_row((float *)result->data + at, n);
    }
 }
 
-pare_status pare_op_infer_pair(pare_ctx *ctx, const pare_node *node, pare_type *out)
+pare_status pare_op_infer_elements(pare_ctx *ctx, const pare_node *node, pare_type *out)
 {
-   PARE_TRY(pare_op_want_matrix(ctx, node, 0));
-   PARE_TRY(pare_op_want_matrix(ctx, node, 1));
-   *out = node->input[0]->type;
-   if (pare_type_equal(&node->input[0]->type, &node->input[1]->type)) return PARE_OK;
-   return pare_op_refuse(ctx, node, "the two inputs have different types");
+   const pare_value *value = node->input[0];
+   *out = value->type;
+   return value->kind != PARE_VALUE_STATE && out->dtype == PARE_F32 ? PARE_OK : refuse_type(ctx, node, 0, "f32");
 }
 
 double pare_op_no_macs(const pare_node *node, int64_t past)

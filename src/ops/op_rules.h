@@ -1,7 +1,8 @@
 /* op_rules: what the op files share: the usual rules of shape inference and access to tensors. Only for
  * src/ops.
  *
- * "Matrix" is f32[rows, n] with any rows and a known n; "list" is i32[rows]. */
+ * "Matrix" is f32[rows, n] with any rows and a known n; "rows" are f32[..., rows, n], a matrix of any rank from
+ * 2; "list" is i32[rows]. */
 #ifndef PARE_OPS_OP_RULES_H
 #define PARE_OPS_OP_RULES_H
 
@@ -31,9 +32,6 @@ pare_status pare_op_infer_normed(pare_ctx *ctx, const pare_node *node, const par
 void pare_op_finish_normed(const pare_norm_attrs *attrs, const pare_tensor *result);
 /* PARE_INPUT unless activations of n elements can be rotated so. */
 pare_status pare_op_want_rotation(pare_ctx *ctx, const pare_node *node, int64_t rotation, int64_t n);
-/* In place: Walsh-Hadamard blocks, their own inverse but for rounding; rounding to scale * [-127, 127]. */
-void pare_op_rotate(float *x, int64_t n, int64_t block);
-void pare_op_round_row(float *x, int64_t n);
 
 /* "none", then the kinds of activation in the order of PARE_ACTIVATION_*. */
 extern const char *const pare_activation_names[];
@@ -42,6 +40,7 @@ double pare_op_activate(int kind, double x);
 /* PARE_INPUT with the node's name, the op's name and the message. */
 pare_status pare_op_refuse(pare_ctx *ctx, const pare_node *node, const char *fmt, ...) PARE_PRINTF(3, 4);
 pare_status pare_op_want_matrix(pare_ctx *ctx, const pare_node *node, size_t input);
+pare_status pare_op_want_rows(pare_ctx *ctx, const pare_node *node, size_t input);
 pare_status pare_op_want_list(pare_ctx *ctx, const pare_node *node, size_t input);
 /* Two inputs have the same first dimension. */
 pare_status pare_op_want_same_rows(pare_ctx *ctx, const pare_node *node, size_t a, size_t b);
@@ -49,15 +48,24 @@ pare_status pare_op_want_same_rows(pare_ctx *ctx, const pare_node *node, size_t 
 pare_status pare_op_want_table(pare_ctx *ctx, const pare_node *node, size_t weight);
 /* Weight i is a vector of n elements. */
 pare_status pare_op_want_vector(pare_ctx *ctx, const pare_node *node, size_t weight, int64_t n);
+/* Elements of the last dimension. */
+static inline int64_t pare_op_width(const pare_type *type) { return type->dim[type->rank - 1]; }
 /* f32[rows of the input, n] */
 pare_type pare_op_matrix_like(const pare_value *input, int64_t n);
 
-/* Inference of an op that gives its first input's type and asks only that it is a matrix. */
+/* Inference of an op that gives its first input's type and asks only that it is rows. */
 pare_status pare_op_infer_same(pare_ctx *ctx, const pare_node *node, pare_type *out);
-/* Inference of an op of two equal f32 inputs. */
-pare_status pare_op_infer_pair(pare_ctx *ctx, const pare_node *node, pare_type *out);
+/* The same where any shape of f32 will do. */
+pare_status pare_op_infer_elements(pare_ctx *ctx, const pare_node *node, pare_type *out);
 /* Cost of an op without products. */
 double pare_op_no_macs(const pare_node *node, int64_t past);
+
+/* Replaces x[n] by what int8 codes with one scale say of it: rotated by Walsh-Hadamard blocks (of 0: not at all),
+ * scaled by its absmax to [-127, 127], rounded to nearest even; and back. */
+void pare_op_round_i8(float *x, int64_t n, int64_t rotation);
+/* Its parts: the rotation, its own inverse but for rounding, and the rounding to codes times their scale. */
+void pare_op_rotate(float *x, int64_t n, int64_t block);
+void pare_op_round_row(float *x, int64_t n);
 
 static inline const float *pare_op_f32(const pare_tensor *tensor) { return tensor->data; }
 static inline const int32_t *pare_op_i32(const pare_tensor *tensor) { return tensor->data; }

@@ -8,17 +8,37 @@ static pare_weight_note *find_note(const pare_notes *notes, const pare_weight *w
    return pare_name_index_find(&notes->by_name, weight->name);
 }
 
+static pare_status index_notes(pare_ctx *ctx, pare_notes *notes)
+{
+   pare_name_index_finish(ctx, &notes->by_name);
+   notes->by_name = (pare_name_index){ 0 };
+   for (size_t i = 0; i < notes->count; i++) {
+      pare_weight_note *note = &notes->items[i];
+      PARE_TRY(pare_name_index_add(ctx, &notes->by_name, note->weight->name, note));
+   }
+   return PARE_OK;
+}
+
+static pare_weight_note new_note(const pare_weight *weight)
+{
+   return (pare_weight_note){ .weight = weight, .encoding = weight->encoding, .zeros = -1 };
+}
+
 static pare_status fill(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes)
 {
-   notes->items = pare_alloc_array(ctx, graph->n_weights + 1, sizeof *notes->items);
-   if (!notes->items) return PARE_RESOURCE;
-   for (size_t i = 0; i < graph->n_weights; i++) {
-      const pare_weight *weight = graph->weights[i];
-      notes->items[i] = (pare_weight_note){ .weight = weight, .encoding = weight->encoding, .zeros = -1 };
-      PARE_TRY(pare_name_index_add(ctx, &notes->by_name, weight->name, &notes->items[i]));
-      notes->count++;
-   }
+   PARE_TRY(pare_grow(ctx, (void **)&notes->items, &notes->capacity, graph->n_weights + 1, sizeof *notes->items));
+   for (size_t i = 0; i < graph->n_weights; i++) notes->items[notes->count++] = new_note(graph->weights[i]);
+   PARE_TRY(index_notes(ctx, notes));
    return pare_notes_find_users(ctx, graph, notes);
+}
+
+pare_status pare_notes_add(pare_ctx *ctx, pare_notes *notes, const pare_weight *weight)
+{
+   size_t before = notes->capacity;
+   PARE_TRY(pare_grow(ctx, (void **)&notes->items, &notes->capacity, notes->count + 1, sizeof *notes->items));
+   notes->items[notes->count++] = new_note(weight);
+   if (notes->capacity != before) return index_notes(ctx, notes);
+   return pare_name_index_add(ctx, &notes->by_name, weight->name, &notes->items[notes->count - 1]);
 }
 
 pare_status pare_notes_create(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes)

@@ -108,6 +108,14 @@ void pare_pass_drop(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight)
    pare_graph_remove_weight(ctx, run->model->graph, weight);
 }
 
+pare_status pare_pass_add_weight(pare_ctx *ctx, pare_pass_run *run, const char *name, int rank, const int64_t *dim,
+                                 pare_encoding encoding, pare_buffer *data, pare_weight **out)
+{
+   PARE_TRY(pare_graph_add_weight(ctx, run->model->graph, name, rank, dim, encoding, data, out));
+   run->changed = true;
+   return pare_notes_add(ctx, run->notes, *out);
+}
+
 pare_status pare_pass_fallback(pare_ctx *ctx, pare_pass_run *run, const char *tensor, const char *wanted,
                                const char *got, const char *reason)
 {

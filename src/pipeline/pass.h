@@ -39,7 +39,7 @@ typedef struct pare_weight_note {
 
 typedef struct pare_notes {
    pare_weight_note *items;
-   size_t count;
+   size_t count, capacity;
    pare_name_index by_name;
    pare_node **users;       /* of all items, one after another */
    size_t users_capacity;
@@ -82,6 +82,8 @@ struct pare_pass {
    unsigned requires, ensures; /* PARE_HAS_*, PARE_IS_*; what it ensures holds when it matched anything; a
                                  pass that requires something must find something to work on */
    bool lossy;
+   double tolerance; /* not lossy, but the order of float operations changes: the largest difference allowed, as a
+                        share of the largest output; 0: the same bits */
    bool needs_calibration;
    /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
    pare_status (*check)(pare_ctx *ctx, const void *options, const char *path);
@@ -115,6 +117,10 @@ pare_status pare_pass_record(pare_ctx *ctx, pare_pass_run *run, const pare_weigh
                              const pare_encode_error *error);
 /* run: takes an unused weight out of the graph. */
 void pare_pass_drop(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight);
+/* run: puts a new weight into the graph, as pare_graph_add_weight does, and into the notes. Pointers to notes do not
+ * outlive this. */
+pare_status pare_pass_add_weight(pare_ctx *ctx, pare_pass_run *run, const char *name, int rank, const int64_t *dim,
+                                 pare_encoding encoding, pare_buffer *data, pare_weight **out);
 /* Both: something was wanted that could not be had. Does nothing while planning. */
 pare_status pare_pass_fallback(pare_ctx *ctx, pare_pass_run *run, const char *tensor, const char *wanted,
                                const char *got, const char *reason);
@@ -131,6 +137,8 @@ pare_status pare_pass_declined(pare_ctx *ctx, pare_pass_run *run, const char *pa
 
 pare_status pare_notes_create(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes);
 void pare_notes_finish(pare_ctx *ctx, pare_notes *notes);
+/* A note of a weight that a pass put into the graph; others move. */
+pare_status pare_notes_add(pare_ctx *ctx, pare_notes *notes, const pare_weight *weight);
 /* Finds the users anew: before each step. */
 pare_status pare_notes_find_users(pare_ctx *ctx, const pare_graph *graph, pare_notes *notes);
 /* The PARE_HAS_* and PARE_IS_* that hold. */

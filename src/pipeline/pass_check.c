@@ -15,6 +15,7 @@ static pare_status take(pare_ctx *ctx, const pare_pass_run *run, pare_pass_check
    const pare_notes *notes = run->notes;
    check->buffers = pare_alloc_array(ctx, notes->count + 1, sizeof *check->buffers);
    if (!check->buffers) return PARE_RESOURCE;
+   check->count = notes->count;
    for (size_t i = 0; i < notes->count; i++) {
       notes->items[i].recorded = false;
       check->buffers[i] = bytes_of(&notes->items[i]);
@@ -53,7 +54,7 @@ static pare_status same_text(pare_ctx *ctx, const pare_graph *graph, const pare_
 /* Whether a weight has other bytes than before, or is gone. */
 static bool bytes_differ(const pare_notes *notes, const pare_pass_check *check)
 {
-   for (size_t i = 0; i < notes->count; i++)
+   for (size_t i = 0; i < check->count; i++)
       if (bytes_of(&notes->items[i]) != check->buffers[i]) return true;
    return false;
 }
@@ -68,10 +69,11 @@ static pare_status check_changed(pare_ctx *ctx, const pare_pass_run *run, const 
                     run->changed ? "something" : "nothing");
 }
 
-/* Zeros, errors and encodings are known from what is recorded alone. */
+/* Zeros, errors and encodings are known from what is recorded alone. Weights that the pass added come after those
+ * there were. */
 static pare_status check_recorded(pare_ctx *ctx, const pare_pass_run *run, const pare_pass_check *check)
 {
-   for (size_t i = 0; i < run->notes->count; i++) {
+   for (size_t i = 0; i < check->count; i++) {
       const pare_weight_note *note = &run->notes->items[i];
       if (note->dropped || note->recorded || note->weight->data == check->buffers[i]) continue;
       return pare_fail(ctx, PARE_INTERNAL, note->weight->name, "%s rewrote it and did not record that",
@@ -86,5 +88,5 @@ pare_status pare_pass_check_end(pare_ctx *ctx, const pare_pass_run *run, const p
    PARE_TRY(check_changed(ctx, run, check));
    PARE_TRY(check_recorded(ctx, run, check));
    if (!check->original || !run->changed) return PARE_OK;
-   return pare_reference_check(ctx, run->pass->name, check->original, run->model->graph);
+   return pare_reference_check(ctx, run->pass, check->original, run->model->graph);
 }

@@ -9,6 +9,7 @@ typedef struct pare_pass_check {
    pare_str text;               /* of the graph as it was */
    const pare_buffer **buffers; /* of the weights as they were, in the order of the notes; only compared,
                                    never used; NULL: the weight had left the graph */
+   size_t count;                /* of these */
    pare_graph *original;        /* what a pass that loses nothing must agree with, or NULL */
 } pare_pass_check;
 

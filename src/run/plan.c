@@ -67,7 +67,6 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    plan->arena = arena;
    plan->limits = *limits;
    plan->token_ids = INT32_MAX;
-   pare_plan_need_scratch(plan, PARE_ATTN_BLOCK * sizeof(float));
    pare_status status = make_plan(ctx, plan, graph, kernels);
    if (status != PARE_OK) {
       pare_plan_destroy(ctx, plan);
@@ -75,6 +74,12 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
    }
    *out = plan;
    return PARE_OK;
+}
+
+size_t pare_plan_own_bytes(const pare_plan *plan)
+{
+   return pare_arena_bytes(plan->arena) + plan->steps_capacity * sizeof *plan->steps +
+          plan->regions_capacity * sizeof(pare_region *);
 }
 
 void pare_plan_destroy(pare_ctx *ctx, pare_plan *plan)

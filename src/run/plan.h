@@ -18,6 +18,7 @@
 #include "run/session.h"
 
 typedef struct pare_region {
+   size_t number;               /* its place in the plan's list */
    int64_t width;               /* elements of a row */
    bool of_rows;                /* a row is a wanted logit row, else a token */
    bool quantized;              /* int8 codes, then scales, then sums (pare_region_codes), else f32 */
@@ -132,6 +133,7 @@ typedef struct pare_plan {
    int64_t token_ids;     /* tokens must be below this: rows of the smallest table looked up */
    size_t memory_bytes;   /* of all regions */
    size_t scratch_bytes;  /* of each worker, a multiple of 64 */
+   size_t vector_bytes;   /* gains and biases kept as f32 */
    pare_caches caches;
    pare_rope_tables rope_tables;
 } pare_plan;
@@ -144,6 +146,20 @@ void pare_plan_destroy(pare_ctx *ctx, pare_plan *plan); /* NULL is fine */
 /* Gives the regions their addresses; memory: memory_bytes, 64-byte aligned. */
 void pare_plan_attach(pare_plan *plan, unsigned char *memory);
 
+/* Bytes of everything the plan itself owns, rope tables and vectors included; not the memory of regions and
+ * caches. */
+size_t pare_plan_own_bytes(const pare_plan *plan);
+
+typedef struct pare_plan_proof {
+   size_t pairs;    /* of regions that live at the same time, found to share no byte */
+   size_t in_place; /* pairs of which one is computed into the other, row on row, after its last use */
+} pare_plan_proof;
+/* Tells from the steps alone which regions live when, and that each holds its rows, is written before it is
+ * read, and shares bytes with nothing that it must not. PARE_INTERNAL naming the regions where that fails.
+ * Knows nothing of how places were chosen (plan_check.c). */
+pare_status pare_plan_check(pare_ctx *ctx, const pare_plan *plan, pare_plan_proof *proof);
+
+const char *pare_step_name(pare_step_kind kind);
 /* The regions a step writes. */
 size_t pare_step_outputs(const pare_step *step); /* 0 for kv_store */
 pare_region *pare_step_output(const pare_step *step, size_t i);

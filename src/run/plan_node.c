@@ -109,8 +109,8 @@ static pare_status plan_rope(const planner *p)
    PARE_TRY(pare_plan_list(p->ctx, p->node, 1, &list));
    if (list != PARE_LIST_POSITIONS)
       return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "input 1 is not the input positions");
-   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs->rot_dim, attrs->theta,
-                               p->plan->limits.context, &table));
+   PARE_TRY(pare_rope_table_of(p->ctx, p->plan->arena, &p->plan->rope_tables, attrs, p->plan->limits.context,
+                               &table));
    PARE_TRY(plain_step(p, PARE_STEP_ROPE, 1, COST_ROPE, &step));
    step->rope.table = table;
    step->rope.head_dim = attrs->head_dim;
@@ -136,11 +136,15 @@ static pare_status plan_attention(const planner *p)
    pare_region *k, *v;
    pare_cache *cache;
    pare_step *step;
+   if (p->node->n_inputs < 6)
+      return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "attention without a cache cannot be run");
    PARE_TRY(check_attention_lists(p));
    PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, 1, &k));
    PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, 2, &v));
    PARE_TRY(pare_cache_of(p->ctx, p->plan->arena, &p->plan->caches, p->node->input[5], p->plan->limits.slots,
                           p->plan->limits.context, &cache));
+   pare_plan_need_scratch(p->plan, cache->dtype == PARE_I8 ? (size_t)pare_attention_i8_scratch(cache->head_dim)
+                                                           : PARE_ATTN_BLOCK * sizeof(float));
    pare_step *store = pare_plan_add_step(p->ctx, p->plan, PARE_STEP_KV_STORE, p->node, false);
    if (!store) return PARE_RESOURCE;
    store->in[0] = k;
@@ -163,10 +167,21 @@ static pare_status plan_activation(const planner *p)
    return pare_plan_activation(p->ctx, p->kernels, p->node, attrs->kind, &step->activation.fn);
 }
 
+static pare_status plan_pair(const planner *p, pare_step_kind kind)
+{
+   pare_step *step;
+   const pare_type *a = &p->node->input[0]->type, *b = &p->node->input[1]->type;
+   if (!pare_type_equal(a, b))
+      return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "only inputs of one shape can be combined");
+   return plain_step(p, kind, 2, COST_COPY, &step);
+}
+
 static pare_status plan_slice(const planner *p)
 {
    const pare_slice_attrs *attrs = p->node->attrs;
    pare_step *step;
+   if (attrs->step != 1 || (attrs->axis != -1 && attrs->axis != 1))
+      return pare_fail(p->ctx, PARE_UNSUPPORTED, p->node->name, "only columns that are neighbours can be cut out");
    PARE_TRY(plain_step(p, PARE_STEP_SLICE, 1, COST_COPY, &step));
    step->slice.from = attrs->from;
    return PARE_OK;
@@ -186,7 +201,6 @@ static pare_status plan_select(const planner *p)
 pare_status pare_plan_node(pare_ctx *ctx, pare_plan *plan, const pare_kernels *kernels, const pare_node *node)
 {
    planner p = { ctx, plan, kernels, node };
-   pare_step *step;
    switch (node->op) {
    case PARE_OP_embed: return plan_embed(&p);
    case PARE_OP_rms_norm: return plan_norm(&p, PARE_STEP_RMS_NORM);
@@ -195,13 +209,13 @@ pare_status pare_plan_node(pare_ctx *ctx, pare_plan *plan, const pare_kernels *k
    case PARE_OP_quantize: return plan_quantize(&p);
    case PARE_OP_rope: return plan_rope(&p);
    case PARE_OP_attention: return plan_attention(&p);
-   case PARE_OP_add: return plain_step(&p, PARE_STEP_ADD, 2, COST_COPY, &step);
-   case PARE_OP_mul: return plain_step(&p, PARE_STEP_MUL, 2, COST_COPY, &step);
+   case PARE_OP_add: return plan_pair(&p, PARE_STEP_ADD);
+   case PARE_OP_mul: return plan_pair(&p, PARE_STEP_MUL);
    case PARE_OP_activation: return plan_activation(&p);
    case PARE_OP_slice: return plan_slice(&p);
    case PARE_OP_select: return plan_select(&p);
-   case PARE_OP_linear:
-   case PARE_OP_COUNT: break;
+   default: break;
    }
-   return pare_fail(ctx, PARE_UNSUPPORTED, node->name, "the executor does not know this operation");
+   return pare_fail(ctx, PARE_UNSUPPORTED, node->name, "%s cannot be run by itself, only as part of a pattern that "
+                    "a fuse pass recognises", pare_ops[node->op]->name);
 }

@@ -24,8 +24,10 @@ pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width,
    if (!region || pare_grow(ctx, (void **)&plan->regions, &plan->regions_capacity, plan->n_regions + 1,
                             sizeof *plan->regions) != PARE_OK)
       return NULL;
+   *region = (pare_region){
+      .number = plan->n_regions, .width = width, .of_rows = of_rows, .quantized = quantized
+   };
    plan->regions[plan->n_regions++] = region;
-   *region = (pare_region){ .width = width, .of_rows = of_rows, .quantized = quantized };
    return region;
 }
 
@@ -81,6 +83,7 @@ pare_status pare_plan_vector(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
       return pare_fail(ctx, PARE_UNSUPPORTED, weight->name, "a vector of floats is expected here");
    float *vector = pare_arena_array(ctx, plan->arena, (size_t)weight->dim[0], sizeof *vector);
    if (!vector) return PARE_RESOURCE;
+   plan->vector_bytes += (size_t)weight->dim[0] * sizeof *vector;
    kernels->to_f32(pare_buffer_data(weight->data), pare_float_storage(weight), weight->dim[0], vector);
    *out = vector;
    return PARE_OK;
@@ -104,6 +107,21 @@ void pare_plan_need_scratch(pare_plan *plan, size_t bytes)
 {
    bytes = (bytes + 63) & ~(size_t)63;
    if (bytes > plan->scratch_bytes) plan->scratch_bytes = bytes;
+}
+
+const char *pare_step_name(pare_step_kind kind)
+{
+   static const char *const names[PARE_STEP_COUNT] = {
+      [PARE_STEP_EMBED] = "embed",           [PARE_STEP_QUANTIZE] = "quantize",
+      [PARE_STEP_RMS_NORM] = "rms_norm",     [PARE_STEP_LAYER_NORM] = "layer_norm",
+      [PARE_STEP_RESIDUAL_NORM] = "residual_norm",
+      [PARE_STEP_ROPE] = "rope",             [PARE_STEP_KV_STORE] = "kv_store",
+      [PARE_STEP_ADD] = "add",               [PARE_STEP_MUL] = "mul",
+      [PARE_STEP_ACTIVATION] = "activation", [PARE_STEP_SLICE] = "slice",
+      [PARE_STEP_SELECT] = "select",         [PARE_STEP_ATTENTION] = "attention",
+      [PARE_STEP_LINEAR_I8] = "linear_i8",   [PARE_STEP_LINEAR_F32] = "linear_f32",
+   };
+   return names[kind];
 }
 
 size_t pare_step_outputs(const pare_step *step)

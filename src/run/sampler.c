@@ -25,6 +25,9 @@ struct pare_sampler {
    float *logits;          /* [vocab] after the repeat penalty */
    bool *repeated;         /* [vocab] all false between calls */
    candidate *candidates;  /* [vocab] */
+   candidate *kept;        /* [n_kept] of the candidates: those that may be drawn */
+   int64_t n_kept;
+   bool certain;           /* one candidate, which takes no draw */
 };
 
 #define OWN(field) offsetof(pare_sampler_options, field)
@@ -32,7 +35,7 @@ static const pare_field fields[] = { PARE_SAMPLER_FIELDS(OWN), PARE_FIELDS_END }
 
 /* ---- making ---- */
 
-static pare_status check_options(pare_ctx *ctx, const pare_sampler_options *options)
+pare_status pare_sampler_check(pare_ctx *ctx, const pare_sampler_options *options)
 {
    for (const pare_field *field = fields; field->name; field++) {
       const char *at = (const char *)options + field->offset;
@@ -47,7 +50,7 @@ static pare_status check_options(pare_ctx *ctx, const pare_sampler_options *opti
 pare_status pare_sampler_create(pare_ctx *ctx, const pare_sampler_options *options, int64_t vocab,
                                 pare_sampler **out)
 {
-   PARE_TRY(check_options(ctx, options));
+   PARE_TRY(pare_sampler_check(ctx, options));
    if (vocab < 1 || vocab > INT32_MAX)
       return pare_fail(ctx, PARE_USAGE, NULL, "a vocabulary of %lld tokens", (long long)vocab);
    pare_sampler *s = pare_alloc(ctx, sizeof *s);
@@ -173,35 +176,93 @@ static int64_t cut(pare_sampler *s, int64_t n)
    return kept;
 }
 
-static uint32_t draw(pare_sampler *s, const candidate *items, int64_t n)
+static uint32_t draw(pare_sampler *s)
 {
-   double left = pare_rng_unit(&s->rng) * weight_of(items, n);
-   for (int64_t i = 0; i < n - 1; i++) {
+   const candidate *items = s->kept;
+   if (s->certain) return items[0].id;
+   double left = pare_rng_unit(&s->rng) * weight_of(items, s->n_kept);
+   for (int64_t i = 0; i < s->n_kept - 1; i++) {
       left -= items[i].weight;
       if (left < 0) return items[i].id;
    }
-   return items[n - 1].id;
+   return items[s->n_kept - 1].id;
 }
 
-static uint32_t sample(pare_sampler *s, float largest)
+/* Fills kept from the logits: what a draw chooses among. Fails when all logits are NaN. */
+static pare_status shape(pare_ctx *ctx, pare_sampler *s, const float *logits, const uint32_t *history,
+                         size_t n)
 {
-   int64_t n = collect(s, largest), kept = n;
+   memcpy(s->logits, logits, (size_t)s->vocab * sizeof *logits);
+   if (s->options.repeat_penalty > 1) penalize(s, history, n);
+   int64_t best = most_likely(s);
+   if (best < 0) return pare_fail(ctx, PARE_INPUT, NULL, "all logits are NaN");
+   s->certain = s->options.temperature <= 0 || isinf(s->logits[best]);
+   s->kept = s->candidates;
+   s->n_kept = 1;
+   s->kept[0] = (candidate){ .logit = s->logits[best], .id = (uint32_t)best, .weight = 1 };
+   if (s->certain) return PARE_OK;
+   int64_t all = collect(s, s->logits[best]);
    bool cuts = s->options.top_k > 0 || s->options.top_p < 1 || s->options.min_p > 0;
-   if (cuts) kept = cut(s, n);
-   return draw(s, s->candidates + n - kept, kept);
+   s->n_kept = cuts ? cut(s, all) : all;
+   s->kept = s->candidates + all - s->n_kept;
+   return PARE_OK;
 }
 
 pare_status pare_sampler_next(pare_ctx *ctx, pare_sampler *s, const float *logits, const uint32_t *history,
                               size_t n, uint32_t *out)
 {
    unsigned modes = pare_fp_pin();
-   memcpy(s->logits, logits, (size_t)s->vocab * sizeof *logits);
-   if (s->options.repeat_penalty > 1) penalize(s, history, n);
-   int64_t best = most_likely(s);
-   if (best >= 0) {
-      bool certain = s->options.temperature <= 0 || isinf(s->logits[best]);
-      *out = certain ? (uint32_t)best : sample(s, s->logits[best]);
+   pare_status status = shape(ctx, s, logits, history, n);
+   if (status == PARE_OK) *out = draw(s);
+   pare_fp_restore(modes);
+   return status;
+}
+
+/* ---- verifying a draft ---- */
+
+void pare_sampler_distribution(const pare_sampler *s, double *probabilities)
+{
+   unsigned modes = pare_fp_pin();
+   double total = weight_of(s->kept, s->n_kept);
+   memset(probabilities, 0, (size_t)s->vocab * sizeof *probabilities);
+   for (int64_t i = 0; i < s->n_kept; i++) probabilities[s->kept[i].id] = s->kept[i].weight / total;
+   pare_fp_restore(modes);
+}
+
+static double probability_of(const pare_sampler *s, uint32_t id)
+{
+   for (int64_t i = 0; i < s->n_kept; i++)
+      if (s->kept[i].id == id) return s->kept[i].weight / weight_of(s->kept, s->n_kept);
+   return 0;
+}
+
+/* Keeps (p - q)+ of each candidate; all of p when rounding leaves nothing. */
+static void keep_residual(pare_sampler *s, const double *q)
+{
+   double total = weight_of(s->kept, s->n_kept);
+   int64_t left = 0;
+   for (int64_t i = 0; i < s->n_kept; i++) left += s->kept[i].weight / total > q[s->kept[i].id];
+   if (left == 0) return;
+   int64_t n = 0;
+   for (int64_t i = 0; i < s->n_kept; i++) {
+      candidate item = s->kept[i];
+      item.weight = item.weight / total - q[item.id];
+      if (item.weight > 0) s->kept[n++] = item;
+   }
+   s->n_kept = n;
+}
+
+pare_status pare_sampler_verify(pare_ctx *ctx, pare_sampler *s, const float *logits, const uint32_t *history,
+                                size_t n, uint32_t guess, const double *q, uint32_t *out)
+{
+   unsigned modes = pare_fp_pin();
+   pare_status status = shape(ctx, s, logits, history, n);
+   bool accepted = status == PARE_OK && pare_rng_unit(&s->rng) * q[guess] < probability_of(s, guess);
+   if (accepted) *out = guess;
+   if (status == PARE_OK && !accepted) {
+      keep_residual(s, q);
+      *out = draw(s);
    }
    pare_fp_restore(modes);
-   return best >= 0 ? PARE_OK : pare_fail(ctx, PARE_INPUT, NULL, "all logits are NaN");
+   return status;
 }

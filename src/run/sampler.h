@@ -39,6 +39,8 @@ typedef struct pare_sampler_options {
 /* clang-format on */
 
 typedef struct pare_sampler pare_sampler;
+/* PARE_USAGE naming the option that is out of its range. */
+pare_status pare_sampler_check(pare_ctx *ctx, const pare_sampler_options *options);
 pare_status pare_sampler_create(pare_ctx *ctx, const pare_sampler_options *options, int64_t vocab,
                                 pare_sampler **out);
 void pare_sampler_destroy(pare_ctx *ctx, pare_sampler *sampler);
@@ -46,4 +48,14 @@ void pare_sampler_destroy(pare_ctx *ctx, pare_sampler *sampler);
  * are NaN. */
 pare_status pare_sampler_next(pare_ctx *ctx, pare_sampler *sampler, const float *logits,
                               const uint32_t *history, size_t n, uint32_t *out);
+
+/* What the last pare_sampler_next drew from, after penalty, temperature and cuts: probabilities[vocab] that
+ * sum to 1; 1 for a single token and 0 for all others when it was greedy. */
+void pare_sampler_distribution(const pare_sampler *sampler, double *probabilities);
+/* Speculative sampling (Leviathan et al. 2023, algorithm 1). `guess` was drawn from q[vocab]; p is what
+ * pare_sampler_next would draw from. *out is the guess with probability min(1, p / q) of it, else a draw from
+ * (p - q)+, so that it is distributed as p whatever q is. q[guess] > 0. PARE_INPUT as pare_sampler_next. */
+pare_status pare_sampler_verify(pare_ctx *ctx, pare_sampler *sampler, const float *logits,
+                                const uint32_t *history, size_t n, uint32_t guess, const double *q,
+                                uint32_t *out);
 #endif

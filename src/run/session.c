@@ -1,5 +1,7 @@
 /* session: see session.h. All memory is taken at create; it is not touched before it is used, so what a
  * session really occupies grows with the batches and contexts it sees. */
+#include <string.h>
+
 #include "base/cpu.h"
 #include "base/pool.h"
 #include "run/exec.h"
@@ -17,6 +19,7 @@ struct pare_session {
    pare_kernels kernels;
    pare_plan *plan;
    slab activations, caches, scratch;
+   slab held;         /* uint32_t [slots][context]: the tokens whose keys and values are in the cache */
    int workers;
    int32_t *filled;   /* [slots] positions of the sequence that are in the cache */
    int32_t *next;     /* [slots] while a batch is checked: the position that must come next */
@@ -66,6 +69,7 @@ static pare_status take_memory(pare_ctx *ctx, pare_session *s)
    PARE_TRY(slab_create(ctx, plan->memory_bytes, &s->activations));
    PARE_TRY(slab_create(ctx, plan->caches.bytes, &s->caches));
    PARE_TRY(slab_create(ctx, scratch, &s->scratch));
+   PARE_TRY(slab_create(ctx, slots * (size_t)plan->limits.context * sizeof(uint32_t), &s->held));
    s->filled = pare_alloc_array(ctx, slots, sizeof *s->filled);
    s->next = pare_alloc_array(ctx, slots, sizeof *s->next);
    s->seen = pare_alloc_array(ctx, slots, sizeof *s->seen);
@@ -77,19 +81,25 @@ static pare_status take_memory(pare_ctx *ctx, pare_session *s)
    return PARE_OK;
 }
 
-static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
-                                pare_session *s)
+static pare_status make_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                             pare_kernels *kernels, pare_plan **plan)
 {
    pare_session_options limits;
    PARE_TRY(fill_limits(ctx, model, options, &limits));
-   pare_kernels_init(&s->kernels, ctx->cpu);
+   pare_kernels_init(kernels, ctx->cpu);
    unsigned modes = pare_fp_pin();
-   pare_status status = pare_plan_create(ctx, model->graph, &s->kernels, &limits, &s->plan);
+   pare_status status = pare_plan_create(ctx, model->graph, kernels, &limits, plan);
    pare_fp_restore(modes);
    PARE_TRY(status);
-   if (s->plan->vocab != model->vocab)
-      return pare_fail(ctx, PARE_INTERNAL, model->path, "%lld logits a row, expected a vocabulary of %lld",
-                       (long long)s->plan->vocab, (long long)model->vocab);
+   if ((*plan)->vocab == model->vocab) return PARE_OK;
+   return pare_fail(ctx, PARE_INTERNAL, model->path, "%lld logits a row, expected a vocabulary of %lld",
+                    (long long)(*plan)->vocab, (long long)model->vocab);
+}
+
+static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                                pare_session *s)
+{
+   PARE_TRY(make_plan(ctx, model, options, &s->kernels, &s->plan));
    PARE_TRY(take_memory(ctx, s));
    return pare_check_stop(ctx); /* vectors were read from the model's files */
 }
@@ -115,6 +125,7 @@ void pare_session_destroy(pare_ctx *ctx, pare_session *s)
    pare_free(ctx, s->activations.base);
    pare_free(ctx, s->caches.base);
    pare_free(ctx, s->scratch.base);
+   pare_free(ctx, s->held.base);
    pare_free(ctx, s->filled);
    pare_free(ctx, s->next);
    pare_free(ctx, s->seen);
@@ -196,9 +207,17 @@ static void forget(pare_session *s, const pare_batch *batch)
    }
 }
 
+static uint32_t *held(const pare_session *s, int64_t slot)
+{
+   return (uint32_t *)(void *)s->held.at + slot * s->plan->limits.context;
+}
+
 static void remember(pare_session *s, const pare_batch *batch)
 {
-   for (int64_t i = 0; i < batch->n_tokens; i++) s->filled[batch->slots[i]] = batch->positions[i] + 1;
+   for (int64_t i = 0; i < batch->n_tokens; i++) {
+      s->filled[batch->slots[i]] = batch->positions[i] + 1;
+      held(s, batch->slots[i])[batch->positions[i]] = batch->tokens[i];
+   }
 }
 
 pare_status pare_session_step(pare_ctx *ctx, pare_session *s, const pare_batch *batch, const float **logits)
@@ -248,12 +267,79 @@ pare_status pare_session_prefill(pare_ctx *ctx, pare_session *s, int64_t slot, c
    return PARE_OK;
 }
 
-/* ---- what it holds ---- */
+/* ---- prefixes ---- */
+
+int64_t pare_session_held(const pare_session *s, int64_t slot)
+{
+   return s->filled[slot];
+}
+
+int64_t pare_session_prefix(const pare_session *s, int64_t slot, const uint32_t *tokens, int64_t n)
+{
+   const uint32_t *have = held(s, slot);
+   int64_t most = n < s->filled[slot] ? n : s->filled[slot], same = 0;
+   while (same < most && have[same] == tokens[same]) same++;
+   return same;
+}
+
+pare_status pare_session_copy(pare_ctx *ctx, pare_session *s, int64_t from, int64_t to, int64_t n)
+{
+   int64_t slots = s->plan->limits.slots;
+   if (from < 0 || from >= slots || to < 0 || to >= slots || from == to)
+      return pare_fail(ctx, PARE_INPUT, NULL, "copy of sequence %lld to %lld, expected two of 0 to %lld",
+                       (long long)from, (long long)to, (long long)slots - 1);
+   if (n < 0 || n > s->filled[from])
+      return pare_fail(ctx, PARE_INPUT, NULL, "copy of %lld positions of sequence %lld, it has %d",
+                       (long long)n, (long long)from, (int)s->filled[from]);
+   pare_caches_copy(&s->plan->caches, from, to, n);
+   memcpy(held(s, to), held(s, from), (size_t)n * sizeof(uint32_t));
+   s->filled[to] = (int32_t)n;
+   return PARE_OK;
+}
+
+/* ---- what it takes ---- */
+
+/* The session's own struct and arrays, and what aligns its slabs. */
+static size_t own_bytes(const pare_session_options *limits)
+{
+   const pare_session *s;
+   size_t slot = sizeof *s->filled + sizeof *s->next + sizeof *s->seen;
+   size_t token = sizeof *s->positions + sizeof *s->slots;
+   slot += (size_t)limits->context * sizeof(uint32_t);
+   return sizeof *s + 4 * ALIGN + (size_t)limits->slots * slot + (size_t)limits->tokens * token;
+}
+
+static pare_session_memory memory_of(const pare_plan *plan, int workers)
+{
+   pare_session_memory m = { .activation_bytes = plan->memory_bytes,
+                             .scratch_bytes = plan->scratch_bytes * (size_t)workers,
+                             .cache_bytes = plan->caches.bytes,
+                             .table_bytes = plan->rope_tables.bytes,
+                             .vector_bytes = plan->vector_bytes };
+   size_t kept = m.table_bytes + m.vector_bytes;
+   m.schedule_bytes = pare_plan_own_bytes(plan) - kept + own_bytes(&plan->limits);
+   m.total_bytes = m.activation_bytes + m.scratch_bytes + m.cache_bytes + kept + m.schedule_bytes;
+   return m;
+}
 
 pare_session_memory pare_session_used(const pare_session *s)
 {
-   return (pare_session_memory){ .cache_bytes = s->caches.bytes, .activation_bytes = s->activations.bytes,
-                                 .scratch_bytes = s->scratch.bytes + s->plan->rope_tables.bytes };
+   return memory_of(s->plan, s->workers);
+}
+
+pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                              pare_plan **plan, pare_session_memory *memory)
+{
+   pare_kernels kernels;
+   pare_plan *made = NULL;
+   pare_status status = make_plan(ctx, model, options, &kernels, &made);
+   if (status != PARE_OK) {
+      pare_plan_destroy(ctx, made);
+      return status;
+   }
+   *memory = memory_of(made, pare_pool_width(ctx));
+   *plan = made;
+   return PARE_OK;
 }
 
 const pare_session_options *pare_session_limits(const pare_session *s)

@@ -13,6 +13,7 @@
 #include "ir/model.h"
 
 typedef struct pare_session pare_session;
+typedef struct pare_plan pare_plan; /* run/plan.h */
 
 typedef struct pare_session_options {
    int64_t slots;   /* sequences held at once, [1, 4096] */
@@ -50,10 +51,36 @@ pare_status pare_session_step(pare_ctx *ctx, pare_session *session, const pare_b
 pare_status pare_session_prefill(pare_ctx *ctx, pare_session *session, int64_t slot, const uint32_t *tokens,
                                  int64_t from, int64_t count, const float **logits);
 
+/* Prefix reuse. A session knows the tokens that each slot holds keys and values of. What two texts begin with
+ * alike has the same keys and values, bit for bit, so only the rest needs to be fed:
+ *
+ *    int64_t same = pare_session_prefix(session, slot, tokens, n - 1);
+ *    pare_session_prefill(ctx, session, slot, tokens + same, same, n - same, &logits);
+ *
+ * How many positions the slot holds. */
+int64_t pare_session_held(const pare_session *session, int64_t slot);
+/* How many of tokens[n] the slot begins with, in [0, n]. */
+int64_t pare_session_prefix(const pare_session *session, int64_t slot, const uint32_t *tokens, int64_t n);
+/* Makes slot `to` hold the first n positions of slot `from`, and nothing else. PARE_INPUT when a slot is out
+ * of range, both are the same, or `from` holds fewer; nothing is changed then. */
+pare_status pare_session_copy(pare_ctx *ctx, pare_session *session, int64_t from, int64_t to, int64_t n);
+
+/* Bytes. Weights are not copied. */
 typedef struct pare_session_memory {
-   size_t cache_bytes, activation_bytes, scratch_bytes; /* weights are not copied */
+   size_t activation_bytes; /* all regions of the largest batch */
+   size_t scratch_bytes;    /* of all workers */
+   size_t cache_bytes;      /* keys and values of slots * context positions */
+   size_t table_bytes;      /* cosines and sines of rotary embedding */
+   size_t vector_bytes;     /* gains and biases, kept as f32 */
+   size_t schedule_bytes;   /* the rest: steps, stages, regions, lists of a batch, tokens of slots, alignment */
+   size_t total_bytes;      /* what was asked of the allocator, to the byte */
 } pare_session_memory;
-pare_session_memory pare_session_used(const pare_session *session); /* all that it holds */
+pare_session_memory pare_session_used(const pare_session *session);
+
+/* What a session with these options would do and hold, without its memory; threads are the context's. The
+ * caller destroys the plan (run/plan.h). Fails as pare_session_create does. */
+pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
+                              pare_plan **plan, pare_session_memory *memory);
 /* The options with the defaults filled in. */
 const pare_session_options *pare_session_limits(const pare_session *session);
 

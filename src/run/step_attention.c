@@ -1,14 +1,22 @@
 /* step_attention: keys and values into the cache, then each query head over its keys.
  *
- * An item is some rows of one head; the heads that share keys follow each other. All keys of the batch are
- * stored before (a stage earlier), and a row looks at positions up to its own only. */
+ * An item is some rows of the query heads that share a key/value head. All keys of the batch are stored before
+ * (a stage earlier), and a row looks at positions up to its own only. Over an i8 cache, rows of one sequence are
+ * handed to the kernel together, as many as it takes: they share what is read of the cache, and a matrix
+ * product wants rows. */
 #include "run/step.h"
 
-enum { MANY_ROWS = 16, ROWS = 8 };
+enum { ITEMS_PER_WORKER = 4 };
+
+static void store_i8(const pare_run *run, const pare_cache *cache, int64_t slot, int64_t head, int64_t pos,
+                     const float *k, const float *v, int worker)
+{
+   pare_kv_i8 kv = pare_cache_i8(cache, slot, head);
+   run->kernels->kv_store_i8(run->kernels, k, v, &kv, pos, pare_run_scratch(run, worker));
+}
 
 void pare_step_kv_store(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
 {
-   (void)worker;
    const pare_cache *cache = step->attention.cache;
    const pare_kernels *kernels = run->kernels;
    for (int64_t row = from; row < to; row++) {
@@ -17,50 +25,99 @@ void pare_step_kv_store(const pare_run *run, const pare_step *step, int64_t from
          const float *k = pare_region_row(step->in[0], row) + head * size;
          const float *v = pare_region_row(step->in[1], row) + head * size;
          void *keys = pare_cache_keys(cache, slot, head), *values = pare_cache_values(cache, slot, head);
-         if (cache->f32) kernels->kv_store_f32(k, v, size, pos, keys, values);
+         if (cache->dtype == PARE_I8) store_i8(run, cache, slot, head, pos, k, v, worker);
+         else if (cache->dtype == PARE_F32) kernels->kv_store_f32(k, v, size, pos, keys, values);
          else kernels->kv_store(k, v, size, pos, keys, values);
       }
    }
 }
 
-static int64_t rows_of_item(int64_t rows)
-{
-   return rows >= MANY_ROWS ? ROWS : 1;
-}
+/* ---- items: tokens by groups of query heads ---- */
 
-static int64_t row_chunks(int64_t rows)
+typedef struct attention_cut {
+   int64_t heads;  /* query heads of a group, all with one key/value head */
+   int64_t groups; /* of heads */
+   int64_t tokens; /* of an item */
+} attention_cut;
+
+/* A group is all heads of a key/value head, unless more workers than that want work; tokens fill the rows of a
+ * call of the kernel. */
+static attention_cut cut_of(const pare_run *run, const pare_step *step)
 {
-   return (rows + rows_of_item(rows) - 1) / rows_of_item(rows);
+   int64_t heads = step->attention.heads / step->attention.cache->kv_heads, tokens = run->batch->n_tokens;
+   int64_t wanted = ITEMS_PER_WORKER * (int64_t)run->workers, most = PARE_ATTN_ROWS;
+   attention_cut cut = { .heads = heads < most ? heads : most };
+   while (cut.heads > 1 && (heads % cut.heads || step->attention.heads / cut.heads * tokens < wanted))
+      cut.heads--;
+   cut.groups = step->attention.heads / cut.heads;
+   cut.tokens = tokens * cut.groups / wanted;
+   if (cut.tokens > most / cut.heads) cut.tokens = most / cut.heads;
+   if (cut.tokens < 1) cut.tokens = 1;
+   return cut;
 }
 
 pare_step_cut pare_attention_cut(const pare_run *run, const pare_step *step)
 {
-   return (pare_step_cut){ step->attention.heads * row_chunks(run->batch->n_tokens), 1 };
+   attention_cut cut = cut_of(run, step);
+   return (pare_step_cut){ cut.groups * ((run->batch->n_tokens + cut.tokens - 1) / cut.tokens), 1 };
 }
 
-static void attend(const pare_run *run, const pare_step *step, int64_t row, int64_t head, float *tmp)
+/* One query head at one token. */
+static pare_attention_row row_of(const pare_run *run, const pare_step *step, int64_t token, int64_t head)
+{
+   int64_t at = head * step->attention.cache->head_dim, window = step->attention.window;
+   int64_t to = (int64_t)run->batch->positions[token] + 1;
+   return (pare_attention_row){ .q = pare_region_row(step->in[0], token) + at,
+                                .out = pare_region_row(step->out, token) + at,
+                                .from = window > 0 && to > window ? to - window : 0,
+                                .to = to };
+}
+
+static void attend_floats(const pare_run *run, const pare_step *step, const pare_attention_row *row,
+                          int64_t slot, int64_t kv_head, float *tmp)
 {
    const pare_cache *cache = step->attention.cache;
-   int64_t size = cache->head_dim, window = step->attention.window;
-   int64_t slot = run->batch->slots[row], to = (int64_t)run->batch->positions[row] + 1;
-   int64_t from = window > 0 && to > window ? to - window : 0;
-   int64_t kv_head = head / (step->attention.heads / cache->kv_heads);
    const void *keys = pare_cache_keys(cache, slot, kv_head),
               *values = pare_cache_values(cache, slot, kv_head);
-   const float *q = pare_region_row(step->in[0], row) + head * size;
-   float *out = pare_region_row(step->out, row) + head * size, scale = step->attention.scale;
-   if (cache->f32) run->kernels->attention_f32(q, keys, values, size, from, to, scale, tmp, out);
-   else run->kernels->attention(q, keys, values, size, from, to, scale, tmp, out);
+   int64_t size = cache->head_dim;
+   float scale = step->attention.scale;
+   if (cache->dtype == PARE_F32)
+      run->kernels->attention_f32(row->q, keys, values, size, row->from, row->to, scale, tmp, row->out);
+   else run->kernels->attention(row->q, keys, values, size, row->from, row->to, scale, tmp, row->out);
 }
 
-static void attend_item(const pare_run *run, const pare_step *step, int64_t item, int worker)
+/* Rows of one slot and key/value head. */
+static void attend(const pare_run *run, const pare_step *step, const pare_attention_row *rows, int64_t n,
+                   int64_t slot, int64_t kv_head, void *scratch)
 {
-   int64_t rows = run->batch->n_tokens, chunks = row_chunks(rows), size = rows_of_item(rows);
-   int64_t head = item / chunks, row = item % chunks * size, end = row + size < rows ? row + size : rows;
-   for (; row < end; row++) attend(run, step, row, head, pare_run_scratch(run, worker));
+   const pare_cache *cache = step->attention.cache;
+   if (cache->dtype == PARE_I8) {
+      pare_kv_i8 kv = pare_cache_i8(cache, slot, kv_head);
+      run->kernels->attention_i8(run->kernels, &kv, rows, n, step->attention.scale, scratch);
+      return;
+   }
+   for (int64_t r = 0; r < n; r++) attend_floats(run, step, &rows[r], slot, kv_head, scratch);
+}
+
+static void attend_item(const pare_run *run, const pare_step *step, const attention_cut *cut, int64_t item,
+                        int worker)
+{
+   int64_t tokens = run->batch->n_tokens, chunks = (tokens + cut->tokens - 1) / cut->tokens;
+   int64_t first = item / chunks * cut->heads, token = item % chunks * cut->tokens;
+   int64_t end = token + cut->tokens < tokens ? token + cut->tokens : tokens;
+   int64_t kv_head = first / (step->attention.heads / step->attention.cache->kv_heads);
+   pare_attention_row rows[PARE_ATTN_ROWS];
+   while (token < end) {
+      int64_t n = 0, slot = run->batch->slots[token];
+      for (; token < end && run->batch->slots[token] == slot; token++) {
+         for (int64_t h = 0; h < cut->heads; h++) rows[n++] = row_of(run, step, token, first + h);
+      }
+      attend(run, step, rows, n, slot, kv_head, pare_run_scratch(run, worker));
+   }
 }
 
 void pare_attention_items(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
 {
-   for (int64_t item = from; item < to; item++) attend_item(run, step, item, worker);
+   attention_cut cut = cut_of(run, step);
+   for (int64_t item = from; item < to; item++) attend_item(run, step, &cut, item, worker);
 }

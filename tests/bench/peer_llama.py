@@ -23,36 +23,62 @@ def _errors_only(level, text, _):
 llama_cpp.llama_log_set(_errors_only, ctypes.c_void_p(0))
 
 
+def fill(batch, rows):
+    """Rows: (token, position, sequence, logits wanted)."""
+    batch.n_tokens = len(rows)
+    for i, (token, position, sequence, wanted) in enumerate(rows):
+        batch.token[i], batch.pos[i], batch.logits[i] = int(token), position, wanted
+        batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
+
+
+def prepare(rows):
+    """A batch of its own, for the caller to free."""
+    batch = llama_cpp.llama_batch_init(len(rows), 0, 1)
+    fill(batch, rows)
+    return batch
+
+
 class Model:
     """One GGUF loaded with a context of `length` tokens."""
 
-    def __init__(self, path, length, threads):
+    def __init__(self, path, length, threads, sequences=1, batch=None):
+        """batch: largest batch, by default `length`, which is the context of each sequence."""
+        self.path, self.length = path, length
+        self.sequences, self.most = sequences, batch or length
         params = llama_cpp.llama_model_default_params()
         self.model = llama_cpp.llama_model_load_from_file(path.encode(), params)
         if not self.model:
             sys.exit(f'{path}: llama.cpp cannot load it')
+        self.context, self.batch = None, llama_cpp.llama_batch_init(self.most, 0, 1)
+        self.vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
+        self.open(threads)
+
+    def open(self, threads):
+        """A new context."""
+        if self.context:
+            llama_cpp.llama_free(self.context)
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = length
+        params.n_ctx, params.n_batch, params.n_ubatch = self.length * self.sequences, self.most, self.most
+        params.n_seq_max = self.sequences
         params.n_threads = params.n_threads_batch = threads
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         if not self.context:
-            sys.exit(f'{path}: llama.cpp cannot make a context of {length} tokens')
-        self.vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
-        self.batch = llama_cpp.llama_batch_init(length, 0, 1)
+            sys.exit(f'{self.path}: llama.cpp cannot make a context of {self.length} tokens')
 
     def clear(self):
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
 
     def feed(self, ids, position, first):
-        """Runs `ids` from `position` on; logits are computed from index `first` of them on."""
-        batch = self.batch
-        batch.n_tokens = len(ids)
-        for i, token in enumerate(ids):
-            batch.token[i], batch.pos[i], batch.logits[i] = int(token), position + i, i >= first
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
-        if llama_cpp.llama_decode(self.context, batch):
-            sys.exit('llama.cpp failed to decode')
+        """Runs `ids` of sequence 0 from `position` on; logits are computed from index `first` of them on."""
+        fill(self.batch, [(token, position + i, 0, i >= first) for i, token in enumerate(ids)])
+        self.run(self.batch)
+
+    def run(self, *batches):
+        """Runs prepared batches one after the other."""
+        failed = sum(llama_cpp.llama_decode(self.context, batch) for batch in batches)
         llama_cpp.llama_synchronize(self.context)
+        if failed:
+            sys.exit('llama.cpp failed to decode')
 
     def logits(self, rows):
         """[rows][vocab] of the last feed, valid until the next."""

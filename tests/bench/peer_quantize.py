@@ -11,9 +11,13 @@ import ctypes
 import sys
 
 import llama_cpp
-from gguf import GGMLQuantizationType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader
 
 from peer_llama import tensor_bytes, tensor_types
+
+
+# What llama.cpp itself takes where a row is no multiple of the 256 weights of a K block.
+NARROW = {'Q4_K': 'Q5_0', 'Q5_K': 'Q5_1', 'Q6_K': 'Q8_0'}
 
 
 def file_type(name):
@@ -23,11 +27,17 @@ def file_type(name):
     return number
 
 
-def tensor_type(name):
-    """Q8_0 -> Q8_0, Q4_K_M -> Q4_K."""
+def embedding_width(path):
+    return next(int(tensor.shape[0]) for tensor in GGUFReader(path).tensors
+                if tensor.name == 'token_embd.weight')
+
+
+def tensor_type(name, width):
+    """Q8_0 -> Q8_0, Q4_K_M -> Q4_K, or the type that takes its place where rows of `width` do not fit."""
     for candidate in (name, name.rsplit('_', 1)[0]):
         if candidate in GGMLQuantizationType.__members__:
-            return GGMLQuantizationType[candidate]
+            fits = width % GGML_QUANT_SIZES[GGMLQuantizationType[candidate]][0] == 0
+            return GGMLQuantizationType[candidate if fits else NARROW.get(candidate, candidate)]
     sys.exit(f'{name}: names no tensor type; use --mixed')
 
 
@@ -35,7 +45,8 @@ def quantize(source, out, name, mixed=False, threads=2):
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread = file_type(name), threads
     if not mixed:
-        params.token_embedding_type = params.output_tensor_type = tensor_type(name)
+        params.token_embedding_type = params.output_tensor_type = tensor_type(
+            name, embedding_width(source))
     if llama_cpp.llama_model_quantize(source.encode(), out.encode(), ctypes.byref(params)):
         sys.exit(f'{source}: llama.cpp failed to quantize it to {name}')
 

@@ -1,37 +1,70 @@
 #!/usr/bin/env python3
-"""Tokens per second of llama.cpp: `peer_speed.py MODEL.gguf [-p 512] [-n 128] [-r 5] [--threads 2]`.
+"""Tokens per second of llama.cpp: `peer_speed.py MODEL.gguf [-p 512] [-n 128] [-d 0] [-b 1] [-r 5] [-t 1,2]`.
 
-Prefill is one batch of p tokens into an empty cache, logits of the last one; decode is n tokens one by one
-from an empty cache, logits of each: the tests of `pare bench` and llama-bench. Each test is warmed up once
-and then measured r times. Prints JSON with the field names of `pare bench -o json`.
+The tests of `pare bench` and llama-bench: a prompt of p tokens, logits of the last one; n tokens one by one, or
+one by one of each of b sequences, logits of each; both after d tokens in the context of every sequence, which
+do not count. Batches hold at most 512 tokens. Each test is warmed up once and then measured r times. -b, -d and
+-t take several numbers, by commas. Prints JSON with the field names of `pare bench -o json`.
 """
 import argparse
 import json
 import statistics
-import sys
 import time
 
 import llama_cpp
 
-from peer_llama import Model, tensor_bytes
+from peer_llama import Model, prepare, tensor_bytes
+
+BATCH = 512
 
 
-def samples(model, parts, repeats):
-    """Tokens per second of feeding all parts into an empty cache, after one unmeasured run. A part is a list
-    of ids; the logits of its last one are asked for. Batches are made before the clock starts and point into
-    `arrays`."""
-    arrays = [(llama_cpp.llama_token * len(ids))(*ids) for ids in parts]
-    batches = [llama_cpp.llama_batch_get_one(array, len(array)) for array in arrays]
-    rates, count = [], sum(batch.n_tokens for batch in batches)
-    for _ in range(repeats + 1):
-        model.clear()
+def token(model, i):
+    return i * 2654435761 % model.vocab
+
+
+def prompt(model, sequence, start, count, wanted):
+    """Batches of count tokens of a sequence from position `start` on."""
+    for first in range(0, count, BATCH):
+        yield [(token(model, start + i), start + i, sequence, wanted and i == count - 1)
+               for i in range(first, min(first + BATCH, count))]
+
+
+def steps(model, start, count, sequences):
+    for i in range(count):
+        yield [(token(model, i * sequences + s), start + i, s, True) for s in range(sequences)]
+
+
+def go_back(model, depth, sequences):
+    """Drops what came after the first `depth` tokens."""
+    memory = llama_cpp.llama_get_memory(model.context)
+    for sequence in range(sequences):
+        llama_cpp.llama_memory_seq_rm(memory, sequence, depth, -1)
+
+
+def measure(model, o, threads, depth, prompt_length, gen, sequences):
+    parts = [*prompt(model, 0, depth, prompt_length, True), *steps(model, depth, gen, sequences)]
+    before = [part for s in range(sequences) for part in prompt(model, s, 0, depth, False)]
+    batches = [prepare(part) for part in parts]
+    model.open(threads)
+    for part in before:
+        batches.append(prepare(part))
+        model.run(batches[-1])
+    timed, rates = batches[:len(parts)], []
+    for _ in range(o.r + 1):
+        go_back(model, depth, sequences)
         start = time.perf_counter()
-        failed = sum(llama_cpp.llama_decode(model.context, batch) for batch in batches)
-        llama_cpp.llama_synchronize(model.context)
-        rates.append(count / (time.perf_counter() - start))
-        if failed:
-            sys.exit('llama.cpp failed to decode')
-    return rates[1:]
+        model.run(*timed)
+        rates.append(sum(map(len, parts)) / (time.perf_counter() - start))
+    rates = rates[1:]
+    for batch in batches:
+        llama_cpp.llama_batch_free(batch)
+    return {'model_filename': o.model, 'model_size': tensor_bytes(o.model), 'n_threads': threads,
+            'n_prompt': prompt_length, 'n_gen': gen, 'n_depth': depth, 'n_seqs': sequences,
+            'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates), 'samples_ts': rates}
+
+
+def numbers(text):
+    return [int(part) for part in text.split(',')]
 
 
 def main():
@@ -39,20 +72,22 @@ def main():
     parser.add_argument('model')
     parser.add_argument('-p', type=int, default=512, metavar='N')
     parser.add_argument('-n', type=int, default=128, metavar='N')
+    parser.add_argument('-d', type=numbers, default=[0], metavar='N,...')
+    parser.add_argument('-b', type=numbers, default=[1], metavar='N,...')
     parser.add_argument('-r', type=int, default=5, metavar='N')
-    parser.add_argument('--threads', type=int, default=2, metavar='N')
+    parser.add_argument('-t', '--threads', type=numbers, default=[2], metavar='N,...')
     o = parser.parse_args()
-    model, rows = Model(o.model, max(o.p, o.n), o.threads), []
-    for prompt, gen in ((o.p, 0), (0, o.n)):
-        if prompt or gen:
-            ids = [i * 2654435761 % model.vocab for i in range(prompt or gen)]
-            rates = samples(model, [ids] if prompt else [[token] for token in ids], o.r)
-            rows.append({'model_filename': o.model, 'model_size': tensor_bytes(o.model),
-                         'n_threads': o.threads, 'n_prompt': prompt, 'n_gen': gen,
-                         'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates),
-                         'samples_ts': rates})
+    length = max(o.d) + max(o.p, o.n)
+    model = Model(o.model, length, o.threads[0], max(o.b), min(max(length, max(o.b)), BATCH))
+    tests = []
+    for threads in o.threads:
+        for depth in o.d:
+            if o.p:
+                tests.append(measure(model, o, threads, depth, o.p, 0, 1))
+            if o.n:
+                tests += [measure(model, o, threads, depth, 0, o.n, sequences) for sequences in o.b]
     model.close()
-    print(json.dumps(rows))
+    print(json.dumps(tests))
 
 
 if __name__ == '__main__':

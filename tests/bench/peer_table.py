@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
-"""The table of peers.sh from what it measured: `peer_table.py QUALITY.json EVAL.json SPEED.tsv`.
+"""The table of peers.sh from what it left in a folder: `peer_table.py DIR`.
 
-QUALITY is peer_quality.py's (base first), EVAL one of `pare eval --json`; SPEED has lines of a name, a tab
-and the array of `pare bench -o json` or peer_speed.py, one line a round. Columns: llama.cpp's models, then
-pare's; the last is pare's i8 as a ratio to llama.cpp's first compressed one. Speeds are medians over
-rounds.
+quality.json is peer_quality.py's (base first; absent without llama.cpp), eval-TYPE.json are `pare eval --json`,
+speed.json is interleave.py's --save, whose rows are the programs. ik_llama.cpp runs the same files as
+llama.cpp, so its bytes and quality are theirs. Speeds are medians, with least and most in brackets; behind
+pare's stand the ratios to the faster of the peers' Q8_0 (i8) or Q4_0 (i4).
 """
 import json
+import os
+import re
 import statistics
 import sys
+
+from interleave import number, processor
+
+SAME_BITS = {'i8': 'Q8_0', 'i4': 'Q4_0'}
+HEAD = ('bytes of all tensors', 'perplexity', 'KL +- error', 'KL p99', 'top-1 %')
 
 
 def read_json(path):
@@ -16,66 +23,71 @@ def read_json(path):
         return json.load(file)
 
 
-def read_speeds(path):
-    """{name: {(tokens of prompt, tokens generated, threads): median tokens per second}}"""
-    samples = {}
-    with open(path, encoding='utf-8') as file:
-        for line in file:
-            name, tests = line.split('\t', 1)
-            for test in json.loads(tests):
-                key = test['n_prompt'], test['n_gen'], test['n_threads']
-                samples.setdefault(name, {}).setdefault(key, []).extend(test['samples_ts'])
-    return {name: {key: statistics.median(rates) for key, rates in tests.items()}
-            for name, tests in samples.items()}
+def quality_cells(size, ppl, kl=None, error=None, p99=None, top1=None):
+    cells = [f'{size:,}', f'{ppl:.4f}']
+    return cells + (['', '', ''] if kl is None else [f'{kl:.6f} +- {error:.6f}', f'{p99:.5f}', f'{100 * top1:.2f}'])
 
 
-def theirs(row):
-    return {'bytes of all tensors': row['tensor_bytes'], 'perplexity': row['ppl'], 'KL': row['kl'],
-            'KL +-': row['kl_stderr'], 'KL p99': row['kl_p99'], 'top-1 %': 100 * row['top1']}
+def peers_quality(folder):
+    """{type: cells} of the peers' files."""
+    path = os.path.join(folder, 'quality.json')
+    rows = {}
+    for row in read_json(path)[1:] if os.path.exists(path) else []:
+        kind = re.search(r'-([A-Z0-9_]+)\.gguf$', row['path']).group(1)
+        rows[kind] = quality_cells(row['tensor_bytes'], row['ppl'], row['kl'], row['kl_stderr'], row['kl_p99'],
+                                   row['top1'])
+    return rows
 
 
-def ours(model, ppl):
-    return {'bytes of all tensors': model['tensor_bytes'], 'perplexity': ppl}
+def our_quality(folder):
+    rows = {}
+    for name in sorted(os.listdir(folder)):
+        found = re.fullmatch(r'eval-(\w+)\.json', name)
+        if not found:
+            continue
+        doc = read_json(os.path.join(folder, name))
+        m = doc['metrics']
+        rows[found.group(1)] = quality_cells(doc['model']['tensor_bytes'], m['ppl']['value'], m['kl']['mean'],
+                                             m['kl']['stderr'], m['kl']['p99'], m['top1']['value'])
+        rows['uncompressed'] = quality_cells(doc['reference']['tensor_bytes'], m['reference_ppl']['value'])
+    return rows
 
 
-def ours_compressed(doc):
-    metrics = doc['metrics']
-    kl = metrics['kl']
-    return {**ours(doc['model'], metrics['ppl']['value']), 'KL': kl['mean'], 'KL +-': kl['stderr'],
-            'KL p99': kl['p99'], 'top-1 %': 100 * metrics['top1']['value']}
+def kind_of(name):
+    """"pare i8, amx" -> "i8"; "llama.cpp for AVX2 Q8_0" -> "Q8_0"."""
+    return name.split(', ')[0].split(' ')[-1]
 
 
-def add_speeds(figures, tests):
-    for (prompt, gen, threads), rate in tests.items():
-        label = f'prefill {prompt}' if prompt else f'decode {gen}'
-        figures[f'{label} t/s, {threads} thread{"s"[:threads > 1]}'] = rate
+def fastest(speeds, kind, test):
+    """The median of the fastest peer of that type; nothing that was built for less than this machine."""
+    medians = [statistics.median(row[test]) for name, row in speeds.items()
+               if not name.startswith('pare') and 'AVX2' not in name and kind_of(name) == kind and test in row]
+    return max(medians, default=None)
 
 
-def number(label, value):
-    if value is None:
+def speed_cell(speeds, name, test):
+    samples = speeds[name].get(test)
+    if not samples:
         return ''
-    if 'KL' in label:
-        return f'{value:.6f}'
-    return f'{value:,.0f}' if 'bytes' in label or 't/s' in label and value >= 1000 else f'{value:.4f}'[:8]
+    median = statistics.median(samples)
+    text = f'{number(median)} ({number(min(samples))}..{number(max(samples))})'
+    peer = fastest(speeds, SAME_BITS.get(kind_of(name)), test) if name.startswith('pare') else None
+    return text + (f' [{median / peer:.2f}]' if peer else '')
 
 
 def main():
-    quality, doc, speeds = read_json(sys.argv[1]), read_json(sys.argv[2]), read_speeds(sys.argv[3])
-    names = list(speeds)
-    if len(names) != len(quality) + 2:
-        sys.exit(f'{sys.argv[3]}: {len(names)} names, expected {len(quality) + 2}')
-    figures = [theirs(row) for row in quality]
-    figures[0] = {key: figures[0][key] for key in ('bytes of all tensors', 'perplexity')}
-    figures += [ours(doc['reference'], doc['metrics']['reference_ppl']['value']), ours_compressed(doc)]
-    for name, column in zip(names, figures):
-        add_speeds(column, speeds[name])
-    print('| | ' + ' | '.join(names) + f' | {names[-1]} / {names[1]} |')
-    print('|---|' + '---|' * (len(names) + 1))
-    for label in figures[-1]:
-        mine, peer = figures[-1][label], figures[1][label]
-        ratio = f'{mine / peer:.3f}' if label not in ('KL +-', 'KL p99', 'top-1 %') and peer else ''
-        cells = [label] + [number(label, column.get(label)) for column in figures] + [ratio]
-        print('| ' + ' | '.join(cells) + ' |')
+    folder = sys.argv[1]
+    speeds = read_json(os.path.join(folder, 'speed.json'))
+    quality = {**peers_quality(folder), **our_quality(folder)}
+    tests = []
+    for row in speeds.values():
+        tests += [test for test in row if test not in tests]
+    print(f'{processor()}, {len(os.sched_getaffinity(0))} processors; speeds in tokens a second\n')
+    print('| | ' + ' | '.join([*HEAD, *tests]) + ' |')
+    print('|---|' + '---|' * (len(HEAD) + len(tests)))
+    for name in speeds:
+        cells = quality.get(kind_of(name), [''] * len(HEAD)) + [speed_cell(speeds, name, test) for test in tests]
+        print(f'| {name} | ' + ' | '.join(cells) + ' |')
 
 
 if __name__ == '__main__':

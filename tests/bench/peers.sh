@@ -1,75 +1,71 @@
 #!/bin/bash
-# peers.sh MODEL_DIR DATA: pare's i8 beside llama.cpp's types on one Llama-family Hugging Face directory and
-# the same tokens (DATA: ids as .u16 or .u32, or text for the model's own tokenizer): bytes of all tensors,
-# perplexity, KL from the uncompressed model, tokens per second of prefill and decode. Prints one table in
-# Markdown.
+# peers.sh MODEL_DIR TEXT: pare beside llama.cpp and ik_llama.cpp on one Llama-family Hugging Face directory and
+# the same tokens (TEXT: text for the model's own tokenizer, or ids as .u16 or .u32). Converts the model for every
+# peer that is installed and prints one table in Markdown: bytes of all tensors, perplexity, KL from the
+# uncompressed model, tokens per second of prefill and decode, theirs and ours.
 #
-# Settings, as environment variables:
-#   PARE     the binary (build/release/bin/pare)
-#   PYTHON   one with the packages below (python3)
-#   TYPES    llama.cpp's types; the first is compared with (Q8_0)
-#   WINDOWS  windows of 512 tokens that are scored (60)
-#   THREADS  thread counts of the speed tests ("1" and the number of processors)
-#   ROUNDS   of the speed tests (5): each round runs every program once after a warm-up, so that what else the
-#            machine does falls on all alike
-#   WORK     a folder to keep the models in (none: a temporary one)
+# Settings, as environment variables, beside those of models.sh (PYTHON, PYTHON_AVX2, IK_LLAMA, IK_FLAGS, ROUNDS,
+# THREADS):
+#   PARE         the binary (build/release/bin/pare)
+#   TYPES        pare's types ("i8 i4"); PEER_TYPES the peers' ("Q8_0 Q4_0 Q4_K_M")
+#   TIERS        values of --cpu for pare ("native")
+#   PREFILL, DECODE  tokens of the speed tests (512, 128)
+#   WINDOWS      windows of 512 tokens that are scored (60)
+#   WORK         a folder to keep the models in (none: a temporary one)
 # Speeds mean something on an idle machine only: with more busy threads than processors, the threads of one
 # program wait for each other's turn.
 set -euo pipefail
-model=$(realpath "${1:?usage: peers.sh MODEL_DIR DATA}")
-data=$(realpath "${2:?usage: peers.sh MODEL_DIR DATA}")
-cd "$(dirname "$0")/../.."
-pare=$(realpath -m "${PARE:-build/release/bin/pare}")
-python=${PYTHON:-python3}
-bench=$PWD/tests/bench
-read -ra types <<< "${TYPES:-Q8_0}"
-read -ra threads <<< "${THREADS:-$( (echo 1; nproc) | sort -un | tr '\n' ' ')}"
-export PYTHONDONTWRITEBYTECODE=1
-
-if [ ! -x "$pare" ]; then
-   echo "SKIP: no $pare; build a release or set PARE"
-   exit 0
-fi
-if ! "$python" -c 'import llama_cpp, gguf, numpy, tokenizers' 2> /dev/null; then
-   echo "SKIP: $python lacks llama_cpp, gguf, numpy or tokenizers; install them with" \
-      "CMAKE_ARGS=-DGGML_NATIVE=on $python -m pip install --no-binary llama_cpp_python" \
-      "llama_cpp_python gguf numpy tokenizers, or set PYTHON"
-   exit 0
-fi
-
-work=${WORK:-$(mktemp -d)}
-mkdir -p "$work"
-[ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
-rm -f "$work/speed.tsv"
+model=$(realpath "${1:?usage: peers.sh MODEL_DIR TEXT}")
+data=$(realpath "${2:?usage: peers.sh MODEL_DIR TEXT}")
+kept=${WORK:-}
+[ -n "$kept" ] || WORK=$(mktemp -d)
+[ -n "$kept" ] || trap 'rm -rf "$WORK"' EXIT
+THREADS=${THREADS:-$( (echo 1; nproc) | sort -un | paste -sd,)}
+# shellcheck source=models.sh
+source "$(dirname "$0")/models.sh"
+use_pare "${PARE:-}"
+find_peers
+echo "SKIP ONNX Runtime: making its model of a Hugging Face directory takes torch and an exporter" >&2
+read -ra types <<< "${TYPES:-i8 i4}"
+read -ra peer_types <<< "${PEER_TYPES:-Q8_0 Q4_0 Q4_K_M}"
+read -ra tiers <<< "${TIERS:-native}"
+lengths=(-p "${PREFILL:-512}" -n "${DECODE:-128}")
+window=(--window 512 --windows "${WINDOWS:-60}")
+name=$(basename "$model")
+[ "$model" -ef "$work/$name" ] || ln -sfn "$model" "$work/$name"
 
 echo "making the models in $work" >&2
-"$python" "$bench/peer_to_gguf.py" --f32 "$model" "$work/base.gguf"
-quantized=()
-for type in "${types[@]}"; do
-   "$python" "$bench/peer_quantize.py" "$work/base.gguf" "$work/$type.gguf" "$type" >&2
-   quantized+=("$work/$type.gguf")
-done
-"$pare" compress "$model" -o "$work/i8.pare" --type i8 --no-check --quiet > /dev/null
+for type in "${types[@]}"; do artifact "$name" "$type" > "$work/path-$type"; done
+ggufs=()
+if has_peer llama; then
+   for type in "${peer_types[@]}"; do ggufs+=("$(gguf "$name" "$type")"); done
+fi
 
 echo "measuring quality" >&2
-"$python" "$bench/peer_quality.py" "$work/base.gguf" "$data" "${quantized[@]}" --tokenizer "$model" \
-   --windows "${WINDOWS:-60}" --json > "$work/quality.json"
-"$pare" eval "$work/i8.pare" --against "$model" --data "$data" --window 512 --windows "${WINDOWS:-60}" \
-   --quiet --json > "$work/eval.json"
-
-speed() { # NAME COMMAND...: one line of samples
-   printf '%s\t%s\n' "$1" "$("${@:2}" | tr -d '\n')" >> "$work/speed.tsv"
-}
-
-for ((round = 1; round <= ${ROUNDS:-5}; round++)); do
-   echo "measuring speed, round $round" >&2
-   for count in "${threads[@]}"; do
-      speed "llama.cpp F32" "$python" "$bench/peer_speed.py" "$work/base.gguf" -r 1 --threads "$count"
-      for type in "${types[@]}"; do
-         speed "llama.cpp $type" "$python" "$bench/peer_speed.py" "$work/$type.gguf" -r 1 --threads "$count"
-      done
-      speed "pare uncompressed" "$pare" bench "$model" -p 512 -n 128 -r 1 -o json --threads "$count" --quiet
-      speed "pare i8" "$pare" bench "$work/i8.pare" -p 512 -n 128 -r 1 -o json --threads "$count" --quiet
-   done
+rm -f "$work"/quality.json "$work"/eval-*.json
+if has_peer llama; then
+   "$python" "$here/peer_quality.py" "$work/gguf/$name-base.gguf" "$data" "${ggufs[@]}" --tokenizer "$model" \
+      --windows "${WINDOWS:-60}" --json > "$work/quality.json"
+fi
+for type in "${types[@]}"; do
+   "$pare" eval "$(cat "$work/path-$type")" --against "$model" --data "$data" "${window[@]}" --quiet --json \
+      > "$work/eval-$type.json"
 done
-"$python" "$bench/peer_table.py" "$work/quality.json" "$work/eval.json" "$work/speed.tsv"
+
+jobs_of_all() {
+   local type tier
+   for type in "${peer_types[@]}"; do
+      ! has_peer llama || llama_job "llama.cpp $type" "$work/gguf/$name-$type.gguf" "${lengths[@]}"
+      ! has_peer avx2 || avx2_job "llama.cpp for AVX2 $type" "$work/gguf/$name-$type.gguf" "${lengths[@]}"
+      ! { has_peer llama && has_peer ik; } ||
+         ik_job "ik_llama.cpp $type" "$work/gguf/$name-$type.gguf" "${lengths[@]}"
+   done
+   pare_job "pare uncompressed" "$model" "${lengths[@]}"
+   for type in "${types[@]}"; do
+      for tier in "${tiers[@]}"; do
+         pare_job "pare $type${tiers[1]:+, $tier}" "$(cat "$work/path-$type")" --cpu "$tier" "${lengths[@]}"
+      done
+   done
+}
+jobs_of_all | interleave --save "$work/speed.json" > /dev/null
+python3 "$here/peer_table.py" "$work"

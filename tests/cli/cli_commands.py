@@ -1,6 +1,9 @@
 """What each command does on sound input: run, eval, bench, diff, inspect, tokenize, verify, compress."""
+import csv
+import io
 import json
 import os
+import re
 
 import clitool
 from clitool import HELDOUT, ROOT, check, equal, fables, is_number, read, tiny, write
@@ -8,7 +11,7 @@ from clitool import HELDOUT, ROOT, check, equal, fables, is_number, read, tiny, 
 WINDOWS = ('--windows', '2', '--window', '64')
 CHECK = ('--data', HELDOUT, *WINDOWS)
 TINY_CASES = ('llama', 'llama_tied_head_only', 'llama_biases', 'llama_sharded', 'mistral_no_window', 'qwen2',
-              'qwen3', 'gpt2')
+              'qwen3', 'phi3_longrope_partial', 'gpt2')
 
 
 def case_compress_report(t):
@@ -138,7 +141,67 @@ def case_bench(t):
     for x in tests:
         check(x['avg_ts'] > 0 and len(x['samples_ts']) == 2, x)
     equal(len(t(*run, '--json').exits(0).document()['tests']), 2)
-    equal(len(t(*run, '-o', 'csv').exits(0).out.decode().strip().split('\n')), 3)
+
+
+def case_bench_field_names(t):
+    run = ('bench', tiny('llama'), '-p', '16', '-n', '8', '-r', '3', '-t', '1', '--quiet')
+    tests = json.loads(t(*run, '-o', 'json').exits(0).out)
+    rows = list(csv.DictReader(io.StringIO(t(*run, '-o', 'csv').exits(0).out.decode())))
+    equal(len(rows), len(tests))
+    for row, test in zip(rows, tests):
+        equal(list(row), [key for key in test if not key.startswith('samples_')])
+        equal((row['n_prompt'], row['model_filename']), (str(test['n_prompt']), tiny('llama')))
+        tokens = test['n_prompt'] + test['n_gen']
+        for rate, time in zip(test['samples_ts'], test['samples_ns']):
+            check(abs(rate - tokens / time * 1e9) < 1e-3 * rate, rate, time)
+        equal(test['median_ts'], sorted(test['samples_ts'])[1])
+        check(abs(test['avg_ns'] - sum(test['samples_ns']) / 3) < 2, test)
+        check(re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ', test['test_time']), test['test_time'])
+        for key in ('cpu_info', 'isa', 'model_type', 'type_k'):
+            check(test[key], key)
+    markdown = t(*run, '-o', 'md').exits(0).out.decode().split('\n')
+    check(markdown[1].startswith('|---') and '| pp16 |' in markdown[2] and '| tg8 |' in markdown[3], markdown)
+
+
+def case_bench_runs_every_combination(t):
+    found = t('bench', tiny('llama'), '-p', '4,8', '-n', '2', '-n', '3,0', '--pg', '5,2', '-d', '0,6', '-b', '1,3',
+              '-t', '1,2', '-r', '1', '-o', 'json', '--quiet').exits(0)
+    got = [tuple(x[key] for key in ('n_threads', 'n_depth', 'n_prompt', 'n_gen', 'n_seqs'))
+           for x in json.loads(found.out)]
+    tests = [(4, 0, 1), (8, 0, 1), *((0, n, b) for n in (2, 3) for b in (1, 3)), (5, 2, 1), (5, 2, 3)]
+    equal(got, [(threads, depth, *x) for threads in (1, 2) for depth in (0, 6) for x in tests])
+
+
+def case_bench_refusals(t):
+    t('bench', tiny('llama'), '-p', '0', '-n', '0,0').fails(2, '--n-gen', 'nothing to measure')
+    t('bench', tiny('llama'), '--pg', '1,2,3').fails(2, '--pg', 'pairs')
+    t('bench', tiny('llama'), '-d', '100000').fails(2, '--n-depth')
+    t('bench', tiny('llama'), '-t', '1,x').fails(2, '--threads', 'x')
+    t('bench', tiny('llama'), '-t', '').fails(2, '-t')
+    t('bench', tiny('llama'), '-p', '1.5').fails(2, '--n-prompt', '1.5')
+    t('bench', tiny('llama'), '-b', '513').fails(2, '--sequences', '[1, 512]')
+
+
+def case_inspect_plan(t):
+    run = ('inspect', t.compress(fables(), 'x.pare'), '--plan', '--tokens', '32', '--context', '64', '--sequences',
+           '3', '--threads', '2')
+    plan = t(*run, '--json').exits(0).document()['plan']
+    equal([plan[key] for key in ('tokens', 'context', 'sequences', 'threads')], [32, 64, 3, 2])
+    memory = plan['memory']
+    parts = ('activation', 'scratch', 'cache', 'table', 'vector', 'schedule')
+    equal(memory['total_bytes'], sum(memory[f'{part}_bytes'] for part in parts))
+    regions, ends = plan['regions'], [r['offset'] + r['bytes'] for r in plan['regions']]
+    equal(max(ends), memory['activation_bytes'])
+    equal(sum(r['bytes'] for r in regions), memory['unshared_activation_bytes'])
+    check(memory['activation_bytes'] < memory['unshared_activation_bytes'] / 3, memory)
+    check(plan['proof']['pairs_apart'] > 0 and plan['proof']['pairs_in_place'] > 0, plan['proof'])
+    written = [n for stage in plan['stages'] for step in stage['steps'] for n in step['writes']]
+    equal(sorted(written), list(range(len(regions))))
+    kernels = {step['kernel'] for stage in plan['stages'] for step in stage['steps']}
+    check({'linear_i8', 'quant_row', 'attention_i8'} <= kernels, kernels)
+    text = t(*run).exits(0).out.decode()
+    check('planned peak' in text and str(memory['total_bytes']) in text and 'stage 0, row by row' in text, text)
+    t(*run[:3], '--context', '100000').fails(2, 'context')
 
 
 def case_inspect(t):

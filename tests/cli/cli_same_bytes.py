@@ -12,7 +12,7 @@ PRUNE = ('{"schema": "pare.recipe/1", "deflate": true, "passes": ['
 
 def case_artifacts(t):
     recipe = write(t.path('prune.json'), PRUNE)
-    for model in (fables(), tiny('gpt2'), tiny('llama_odd_sizes'), tiny('qwen3')):
+    for model in (fables(), tiny('gpt2'), tiny('llama_odd_sizes'), tiny('qwen3'), tiny('phi3_longrope')):
         for options in (('--type', 'i8'), ('--recipe', recipe)):
             found = set()
             for way in WAYS:

@@ -22,7 +22,8 @@ static const char *const files[] = {
 };
 enum { N_FILES = sizeof files / sizeof *files, PATH_SIZE = 256 };
 
-/* Shapes for vocab 8, hidden 4, inner 6 (GPT-2: 16), 2 heads (Llama: 1 for keys and values), context 16. */
+/* Shapes for vocab 8, hidden 4, inner 6 (GPT-2: 16), 2 heads (Llama: 1 for keys and values; Phi-3: 1 of 4
+ * elements), context 16. */
 static const struct tensor {
    const char *name;
    int n, k;
@@ -46,6 +47,8 @@ static const struct tensor {
    { L "mlp.gate_proj.weight", 6, 4 },
    { L "mlp.up_proj.weight", 6, 4 },
    { L "mlp.down_proj.weight", 4, 6 },
+   { L "self_attn.qkv_proj.weight", 12, 4 },
+   { L "mlp.gate_up_proj.weight", 12, 4 },
    { "wte.weight", 8, 4 },
    { "wpe.weight", 16, 4 },
    { "ln_f.weight", 4, 1 },

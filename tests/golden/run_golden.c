@@ -7,7 +7,8 @@
  * A file:
  *    {"pass": "quant_rtn", "rotate": "off"}
  *    ---- input
- *    graph "g" { ... }                  weights get values drawn from their names (unit/pipeline_model.h)
+ *    graph "g" { ... }                  weights get values drawn from their names, or told by them: "=0.5 half"
+ *                                       (unit/pipeline_model.h)
  *    ---- output
  *    graph "g" { ... }                  then a line a weight: zeros and hash of the bytes; then the fallbacks
  *                                      and the patterns

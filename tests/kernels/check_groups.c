@@ -45,10 +45,9 @@ static pare_linear_i8 make_product(check *c, int64_t m, int64_t n, int64_t k)
    return p;
 }
 
-static void check_product(check *c, int bits, int group, int64_t m, int64_t n, int64_t k)
+static void compare_products(check *c, pare_groups w, pare_linear_i8 p)
 {
-   pare_groups w = make_weights(c, bits, group, n, k);
-   pare_linear_i8 p = make_product(c, m, n, k);
+   int64_t m = p.m, n = p.n, k = w.k, group = w.group;
    size_t bytes = (size_t)(m * p.ldo) * sizeof(float);
    check_out want = check_output(c, bytes), got = check_output(c, bytes);
    check_out lines = check_output(c, (size_t)(64 * groups_of(k, group) * group));
@@ -59,6 +58,35 @@ static void check_product(check *c, int bits, int group, int64_t m, int64_t n, i
    c->k->linear_groups(c->k, &p, &w, lines.data, first, blocks + 3);
    check_same(c, "linear_groups", got, want, false);
    check_reset(c);
+}
+
+static void check_product(check *c, int bits, int group, int64_t m, int64_t n, int64_t k)
+{
+   pare_groups w = make_weights(c, bits, group, n, k);
+   compare_products(c, w, make_product(c, m, n, k));
+}
+
+/* The largest sums: every level 0 or the highest, magnitudes of 15, all activations alike. */
+static void check_extreme(check *c, int bits, int group, int64_t m, int which)
+{
+   const int64_t n = 16, k = 300;
+   pare_groups w = make_weights(c, bits, group, n, k);
+   pare_linear_i8 p = make_product(c, m, n, k);
+   uint8_t *levels = check_input(c, 16 * 384), multipliers[16 * 12];
+   memset(levels, which & 1 ? (1 << bits) - 1 : 0, 16 * 384);
+   memset(multipliers, which & 2 ? 31 : 15, sizeof multipliers);
+   uint8_t *data = check_input(c, (size_t)w.block_bytes);
+   c->ref->pack_groups(&w, levels, multipliers, data);
+   w.data = data;
+   int8_t *act = check_input(c, (size_t)(m * p.lda));
+   int32_t *sums = check_input(c, (size_t)m * sizeof *sums);
+   for (int64_t r = 0; r < m; r++) {
+      memset(act + r * p.lda, which & 4 ? -127 : 127, (size_t)p.lda);
+      sums[r] = (int32_t)(k * act[r * p.lda]);
+   }
+   p.act = act;
+   p.act_sum = sums;
+   compare_products(c, w, p);
 }
 
 /* The same product from lines of all blocks, by linear_i8. */
@@ -138,5 +166,11 @@ void check_groups(check *c)
          check_product(c, bits, 32, m, 80, 356);
       }
       check_product(c, bits, 128, 2, 17, PARE_MAX_K);
+      check_product(c, bits, 64, 7, 17, PARE_MAX_K);
+      check_product(c, bits, 64, 140, 33, 356);
+      for (int which = 0; which < 8; which++) {
+         check_extreme(c, bits, 32 << which % 3, 1 + which % 4, which);
+         check_extreme(c, bits, 32 << which % 3, 6 + which, which);
+      }
    }
 }

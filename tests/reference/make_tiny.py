@@ -15,14 +15,15 @@ import zlib
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig,
-                          MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+                          MistralForCausalLM, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM,
+                          Qwen3Config, Qwen3ForCausalLM)
 
 import vectors
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "mistral": (MistralConfig, MistralForCausalLM),
            "qwen2": (Qwen2Config, Qwen2ForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM),
-           "gpt2": (GPT2Config, GPT2LMHeadModel)}
+           "phi3": (Phi3Config, Phi3ForCausalLM), "gpt2": (GPT2Config, GPT2LMHeadModel)}
 ROPE_BASE = dict(vocab_size=96, hidden_size=32, intermediate_size=40, num_hidden_layers=2,
                  num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
                  bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5, tie_word_embeddings=False)
@@ -47,7 +48,10 @@ def old_config(path):
    """rope_theta and rope_scaling at the top level, torch_dtype: what transformers 4 wrote."""
    def change(c):
       rope = c.pop("rope_parameters")
-      c["rope_theta"], c["rope_scaling"] = rope["rope_theta"], None
+      c["rope_theta"], kind = rope.pop("rope_theta"), rope.pop("rope_type")
+      if "partial_rotary_factor" in rope:
+         c["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+      c["rope_scaling"] = None if kind == "default" else {"type": kind, **rope}
       c["torch_dtype"] = c.pop("dtype")
       c.pop("layer_types", None)
    edit_config(path, change)
@@ -78,6 +82,18 @@ def unused_window(path):
    edit_config(path, lambda c: c.update(sliding_window=16, use_sliding_window=False, max_window_layers=1))
 
 
+def su_config(path):
+   """The first name of longrope."""
+   old_config(path)
+   edit_config(path, lambda c: c["rope_scaling"].update(type="su"))
+
+
+def length_outside(path):
+   """The original length at the top level alone: Phi-3 checkpoints."""
+   old_config(path)
+   edit_config(path, lambda c: c["rope_scaling"].pop("original_max_position_embeddings"))
+
+
 def no_prefix(path):
    """The names of the first GPT-2 checkpoints: no "transformer.", and the causal mask stored as a weight."""
    def change(weights):
@@ -91,6 +107,15 @@ def no_prefix(path):
 # --- cases: family, changes to the base config, storage, edit of the saved directory
 
 F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
+LINEAR = {"rope_type": "linear", "factor": 4.0}
+DYNAMIC = {"rope_type": "dynamic", "factor": 3.5}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 36}
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 36}
+LONGROPE = {"rope_type": "longrope", "short_factor": [1.0, 1.05, 1.2, 1.5], "long_factor": [1.1, 1.6, 2.9, 7.25],
+            "original_max_position_embeddings": 36}
+LONGROPE_6 = {"rope_type": "longrope", "short_factor": [1.0, 1.02, 1.05, 1.1, 1.3, 1.5],
+              "long_factor": [1.08, 1.3, 1.9, 2.8, 4.5, 9.0], "original_max_position_embeddings": 36}
 CASES = {
    "llama": ("llama", {}, F32, None),
    "llama_mha_bare_config": ("llama", dict(num_key_value_heads=4, rms_norm_eps=1e-6), BF16, bare_config),
@@ -112,6 +137,27 @@ CASES = {
    "qwen2_untied": ("qwen2", {}, F16, None),
    "qwen3": ("qwen3", dict(head_dim=16, tie_word_embeddings=True, rope_theta=1e6), BF16, None),
    "qwen3_untied_old": ("qwen3", dict(head_dim=16), F16, old_config),
+   "llama_rope_linear": ("llama", dict(rope=LINEAR, max_position_embeddings=36), F16, old_config),
+   "llama_rope_dynamic": ("llama", dict(rope=DYNAMIC, max_position_embeddings=36), F16, None),
+   "llama_rope_llama3": ("llama", dict(rope=LLAMA3, rope_theta=5e3, head_dim=24), F16, None),
+   "llama_rope_llama3_old": ("llama", dict(rope=LLAMA3, rope_theta=5e3, head_dim=24), F16, old_config),
+   "llama_rope_longrope": ("llama", dict(rope=LONGROPE), F16, None),
+   "mistral_rope_yarn": ("mistral", dict(rope=dict(YARN, attention_factor=1.2, beta_fast=2, beta_slow=0.25),
+                                         sliding_window=None), F16, None),
+   "qwen2_rope_yarn": ("qwen2", dict(rope=YARN, max_position_embeddings=36), F16, old_config),
+   "qwen3_rope_yarn": ("qwen3", dict(rope=dict(YARN, mscale=0.8, mscale_all_dim=0.5, truncate=False,
+                                               beta_fast=4), head_dim=16), F16, None),
+   "qwen3_rope_dynamic_old": ("qwen3", dict(rope=DYNAMIC, max_position_embeddings=36, head_dim=16), F16,
+                              old_config),
+   "phi3": ("phi3", {}, F16, None),
+   "phi3_old": ("phi3", dict(num_key_value_heads=4), BF16, old_config),
+   "phi3_longrope": ("phi3", dict(rope=LONGROPE, original_max_position_embeddings=36), F16, None),
+   "phi3_longrope_su": ("phi3", dict(rope=LONGROPE, original_max_position_embeddings=36), F16, su_config),
+   "phi3_longrope_partial": ("phi3", dict(rope=dict(LONGROPE_6, partial_rotary_factor=0.75), hidden_size=64,
+                                          original_max_position_embeddings=36,
+                                          tie_word_embeddings=True), F16, length_outside),
+   "phi3_partial_old": ("phi3", dict(rope={"rope_type": "default", "partial_rotary_factor": 0.5}), F16,
+                        old_config),
    "gpt2": ("gpt2", dict(n_embd=32, n_head=4, n_inner=None), F32, None),
    "gpt2_no_prefix": ("gpt2", dict(n_positions=64), F16, no_prefix),
    "gpt2_untied": ("gpt2", dict(tie_word_embeddings=False), F16, None),
@@ -127,9 +173,9 @@ def make_config(family, changes):
    changes = dict(changes)
    if family == "gpt2":
       return GPT2Config(**{**GPT2_BASE, **changes})
-   theta = changes.pop("rope_theta", 10000.0)
-   rope = {"rope_type": "default", "rope_theta": theta}
-   return CLASSES[family][0](**{**ROPE_BASE, "rope_parameters": rope, **changes})
+   rope = {"rope_type": "default", "rope_theta": changes.pop("rope_theta", 10000.0), **changes.pop("rope", {})}
+   more = {"pad_token_id": None} if family == "phi3" else {}
+   return CLASSES[family][0](**{**ROPE_BASE, **more, "rope_parameters": rope, **changes})
 
 
 def randomize(model, seed):
@@ -163,11 +209,12 @@ def build(name, path, seed):
          raise SystemExit(f"{name}: the edited directory does not load as the same model")
    for file in path.iterdir():
       file.chmod(0o644)
-   context = config.max_position_embeddings
-   count, prompt = (64, 40) if context >= 104 else (40, 24)
+   kind = getattr(config, "rope_parameters", None) or {"rope_type": "default"}
+   scaled = kind["rope_type"] != "default"  # context beyond max_position_embeddings
+   count, prompt = (64, 40) if scaled or config.max_position_embeddings >= 104 else (40, 24)
    draw = torch.Generator().manual_seed(1000 + seed)
    ids = torch.randint(config.vocab_size, (prompt,), generator=draw).tolist()
-   return vectors.expect(trusted, ids, 8, count)
+   return vectors.expect(trusted, ids, 8, count, alone=kind["rope_type"] in ("dynamic", "longrope"))
 
 
 def make(name):

@@ -37,11 +37,33 @@ def greedy(model, ids, count):
    return out, lead
 
 
-def expect(model, ids, positions, count, prompt=None):
-   """One case: the last `positions` rows of logits, and `count` greedy tokens after `prompt` of the ids."""
+def one_by_one(model, ids, count):
+   """What logits_of and greedy give when every token comes alone and earlier ones are in the cache: the two differ
+   where frequencies of rotary positions hang on the length (dynamic, longrope)."""
+   ids, rows, out, lead, cache = list(ids), [], [], float("inf"), None
+   for at in range(len(ids) + count):
+      with torch.no_grad():
+         got = model(input_ids=torch.tensor([ids[at:at + 1]]), past_key_values=cache, use_cache=True)
+      cache, last = got.past_key_values, got.logits[0, -1].float().numpy()
+      rows.append(last)
+      if at + 1 == len(ids) and len(out) < count:
+         second, best = np.partition(last, -2)[-2:]
+         lead = min(lead, float(best - second) / float(last.max() - last.min()))
+         out.append(int(last.argmax()))
+         ids.append(out[-1])
+   return np.stack(rows), out, lead
+
+
+def expect(model, ids, positions, count, prompt=None, alone=False):
+   """One case: the last `positions` rows of logits, and `count` greedy tokens after `prompt` of the ids; `alone`:
+   tokens come one by one, and the prompt is all ids."""
    prompt = len(ids) if prompt is None else prompt
-   rows = logits_of(model, ids)[-positions:]
-   tokens, lead = greedy(model, ids[:prompt], count)
+   if alone:
+      rows, tokens, lead = one_by_one(model, ids, count)
+      rows = rows[len(ids) - positions:len(ids)]
+   else:
+      rows = logits_of(model, ids)[-positions:]
+      tokens, lead = greedy(model, ids[:prompt], count)
    about = {
       "ids": len(ids), "positions": len(rows), "vocab": rows.shape[1], "prompt": prompt, "greedy": count,
       "logit_min": float(rows.min()), "logit_max": float(rows.max()), "greedy_lead": round(lead, 6),

@@ -18,7 +18,7 @@
 #include "formats/format.h"
 #include "formats/pare.h"
 #include "pipeline/pipeline.h"
-#include "run/generate.h"
+#include "run/scheduler.h"
 #include "text/tokenizer.h"
 
 enum { MAX_RUNS = 700, ALL_UP_TO = 300 };
@@ -129,19 +129,20 @@ static pare_status load_artifact(pare_ctx *ctx, const setting *s)
    return status;
 }
 
+static const pare_sampler_options sampled = {
+   .temperature = 0.8, .top_k = 20, .top_p = 0.9, .repeat_penalty = 1.1, .repeat_window = 8, .seed = 1
+};
+
 static pare_status generate_with(pare_ctx *ctx, const pare_model *model)
 {
    static const uint32_t prompt[] = { 5, 6, 7, 8, 9 };
    pare_session_options limits = { .slots = 1, .context = 32, .rows = 1 };
-   pare_sampler_options sampling = {
-      .temperature = 0.8, .top_k = 20, .top_p = 0.9, .repeat_penalty = 1.1, .repeat_window = 8, .seed = 1
-   };
    pare_generate_options options = { .max_tokens = 4, .ignore_end_tokens = true };
    pare_generate_result result;
    pare_session *session = NULL;
    pare_sampler *sampler = NULL;
    pare_status status = pare_session_create(ctx, model, &limits, &session);
-   if (status == PARE_OK) status = pare_sampler_create(ctx, &sampling, model->vocab, &sampler);
+   if (status == PARE_OK) status = pare_sampler_create(ctx, &sampled, model->vocab, &sampler);
    if (status == PARE_OK) status = pare_generate(ctx, model, session, sampler, prompt, 5, &options, &result);
    pare_sampler_destroy(ctx, sampler);
    pare_session_destroy(ctx, session);
@@ -165,6 +166,70 @@ static pare_status run_artifact(pare_ctx *ctx, const setting *s)
 static pare_status run_floats(pare_ctx *ctx, const setting *s)
 {
    return run_path(ctx, s->model_dir);
+}
+
+static pare_status generate_guessing(pare_ctx *ctx, const pare_model *model, pare_speculator *speculator)
+{
+   static const uint32_t prompt[] = { 5, 6, 7, 8, 5, 6 };
+   pare_session_options limits = { .slots = 1, .context = 32, .rows = 4 };
+   pare_generate_options options = { .max_tokens = 8, .ignore_end_tokens = true, .speculator = speculator };
+   pare_generate_result result;
+   pare_session *session = NULL;
+   pare_sampler *sampler = NULL;
+   pare_status status = pare_session_create(ctx, model, &limits, &session);
+   if (status == PARE_OK) status = pare_sampler_create(ctx, &sampled, model->vocab, &sampler);
+   if (status == PARE_OK) status = pare_generate(ctx, model, session, sampler, prompt, 6, &options, &result);
+   pare_sampler_destroy(ctx, sampler);
+   pare_session_destroy(ctx, session);
+   return status;
+}
+
+static pare_status speculate(pare_ctx *ctx, const setting *s)
+{
+   const pare_speculate_options options = { .tokens = 3, .ngram = 4 };
+   pare_model *model = NULL;
+   pare_speculator *lookup = NULL, *draft = NULL;
+   pare_status status = pare_model_load(ctx, s->artifact, &model);
+   if (status == PARE_OK) status = pare_speculator_create_lookup(ctx, &options, 32, &lookup);
+   if (status == PARE_OK)
+      status = pare_speculator_create_draft(ctx, model, model, &options, &sampled, 32, &draft);
+   if (status == PARE_OK) status = generate_guessing(ctx, model, lookup);
+   if (status == PARE_OK) status = generate_guessing(ctx, model, draft);
+   pare_speculator_destroy(ctx, lookup);
+   pare_speculator_destroy(ctx, draft);
+   pare_model_destroy(ctx, model);
+   return status;
+}
+
+static pare_status schedule_three(pare_ctx *ctx, pare_scheduler *scheduler)
+{
+   static const uint32_t prompt[] = { 5, 6, 7, 8, 9 };
+   pare_status status = PARE_OK;
+   for (size_t i = 0; i < 3 && status == PARE_OK; i++) {
+      pare_request request = { .prompt = prompt, .n = 3 + i, .sampling = sampled };
+      request.options = (pare_generate_options){ .max_tokens = 3, .ignore_end_tokens = true };
+      status = pare_scheduler_add(ctx, scheduler, &request);
+   }
+   for (bool busy = true; busy && status == PARE_OK;) status = pare_scheduler_step(ctx, scheduler, &busy);
+   return status;
+}
+
+static pare_status schedule(pare_ctx *ctx, const setting *s)
+{
+   const pare_session_options limits = { .slots = 2, .context = 16 };
+   const pare_speculate_options guesses = { .tokens = 2, .ngram = 2 };
+   const pare_scheduler_options options = { .chunk = 2, .lookup = &guesses };
+   pare_model *model = NULL;
+   pare_session *session = NULL;
+   pare_scheduler *scheduler = NULL;
+   pare_status status = pare_model_load(ctx, s->artifact, &model);
+   if (status == PARE_OK) status = pare_session_create(ctx, model, &limits, &session);
+   if (status == PARE_OK) status = pare_scheduler_create(ctx, model, session, &options, &scheduler);
+   if (status == PARE_OK) status = schedule_three(ctx, scheduler);
+   pare_scheduler_destroy(ctx, scheduler);
+   pare_session_destroy(ctx, session);
+   pare_model_destroy(ctx, model);
+   return status;
 }
 
 static pare_status tokenize_with(pare_ctx *ctx, const pare_buffer *json)
@@ -205,6 +270,8 @@ static const scenario scenarios[] = {
    { "load artifact", load_artifact },
    { "run artifact", run_artifact },
    { "run floats", run_floats },
+   { "speculate", speculate },
+   { "schedule", schedule },
    { "tokenize", tokenize },
 };
 

@@ -31,7 +31,8 @@
    "  %3 = linear \"k\" (%1) [\"k\"] : f32[tokens, 4]\n"                                                  \
    "  %4 = linear \"v\" (%1) [\"v\", \"v \\\"\\u00e4\\\" bias\"] : f32[tokens, 4]\n"                      \
    "  %5 = rope \"q.rope\" (%2, %positions) {\"head_dim\":4,\"rot_dim\":4} : f32[tokens, 8]\n"            \
-   "  %6 = rope \"k.rope\" (%3, %positions) {\"head_dim\":4,\"rot_dim\":4} : f32[tokens, 4]\n"            \
+   "  %6 = rope \"k.rope\" (%3, %positions) {\"head_dim\":4,\"rot_dim\":4,\"scaling\":\"longrope\","          \
+   "\"original_context\":2,\"short_factor\":[1,1.5],\"long_factor\":[2.25,8]} : f32[tokens, 4]\n"         \
    "  %7 = attention \"attn\" (%5, %6, %4, %positions, %sequences, %kv.0)"                                \
    " {\"heads\":2,\"head_dim\":4,\"scale\":0.5} : f32[tokens, 8]\n"                                       \
    "  %8 = linear \"o\" (%7) [\"o\"] : f32[tokens, 64]\n"                                                 \

@@ -2,6 +2,7 @@
 #ifndef PARE_TESTS_PIPELINE_MODEL_H
 #define PARE_TESTS_PIPELINE_MODEL_H
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +53,25 @@ static inline void put_value(uint8_t *bytes, pare_encoding_kind kind, int64_t i,
    else memcpy(bytes + 2 * i, &half, 2);
 }
 
-/* pare_attach: values in [-1, 1) drawn from the weight's name; integer encodings get zeros. */
+/* Element i of a weight [n, k] (k is 1 for vectors) whose name starts with "=", so that graphs in text can have
+ * constants:
+ *    "=0.5 anything"        the number
+ *    "=causal -1e9"         [n, n]: 0 up to the diagonal, the number after it
+ *    "=frequencies 10000"   10000^(-i / n), the frequencies of rope for heads of 2 n
+ *    "=cos 10000", "=sin 10000"   [n, k]: of position row times the frequency of column modulo k / 2 */
+static inline float told_value(const char *name, int64_t i, int64_t n, int64_t k)
+{
+   double number = strtod(strchr(name, ' ') ? strchr(name, ' ') : name + 1, NULL);
+   double angle = (double)(i / k) * pow(number, -2.0 * (double)(i % (k > 1 ? k / 2 : 1)) / (double)k);
+   if (strncmp(name, "=causal", 7) == 0) return i % k > i / k ? (float)number : 0;
+   if (strncmp(name, "=frequencies", 12) == 0) return (float)pow(number, -(double)i / (double)n);
+   if (strncmp(name, "=cos", 4) == 0) return (float)cos(angle);
+   if (strncmp(name, "=sin", 4) == 0) return (float)sin(angle);
+   return (float)strtod(name + 1, NULL);
+}
+
+/* pare_attach: values in [-1, 1) drawn from the weight's name, or those that told_value gives; integer encodings
+ * get zeros. */
 static inline pare_status attach_random(pare_ctx *ctx, void *user, const char *name, int rank,
                                         const int64_t *dim, pare_encoding encoding, pare_buffer **out)
 {
@@ -66,8 +85,12 @@ static inline pare_status attach_random(pare_ctx *ctx, void *user, const char *n
    for (const char *p = name; *p; p++) seed = seed * 31 + (uint8_t)*p;
    pare_rng_seed(&rng, seed);
    int64_t count = dim[0] * (rank == 2 ? dim[1] : 1);
-   for (int64_t i = 0; i < count && pare_encoding_is_float(encoding.kind); i++)
-      put_value(pare_buffer_edit(*out), encoding.kind, i, (float)(pare_rng_unit(&rng) * 2 - 1));
+   for (int64_t i = 0; i < count && pare_encoding_is_float(encoding.kind); i++) {
+      float drawn = (float)(pare_rng_unit(&rng) * 2 - 1);
+      bool told = name[0] == '=';
+      put_value(pare_buffer_edit(*out), encoding.kind, i,
+                told ? told_value(name, i, dim[0], rank == 2 ? dim[1] : 1) : drawn);
+   }
    return PARE_OK;
 }
 

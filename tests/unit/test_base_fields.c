@@ -13,6 +13,7 @@ typedef struct options {
    int type;
    const char *output;
    pare_list targets, gates;
+   pare_numbers scales;
 } options;
 
 static const char *const types[] = { "i8", "i4", "f32", NULL };
@@ -33,6 +34,8 @@ static const pare_field table[] = {
    { .name = "targets", .kind = PARE_FIELD_LIST, .offset = offsetof(options, targets),
      .initial_text = "layers.*", .help = "patterns of names to work on" },
    { .name = "gates", .kind = PARE_FIELD_LIST, .offset = offsetof(options, gates), .help = "conditions" },
+   { .name = "scales", .kind = PARE_FIELD_NUMBERS, .offset = offsetof(options, scales), .min = -1, .max = 2,
+     .help = "one a group" },
    PARE_FIELDS_END
 };
 
@@ -115,7 +118,7 @@ START_TEST(json_errors_name_the_path)
    assert_refused("{\"sparsty\": 1}", "passes[2].sparsty", "unknown key, did you mean \"sparsity\"?");
    assert_refused("{\"pss\": 1}", "passes[2].pss", "unknown key, did you mean \"pass\"?");
    assert_refused("{\"zzz\": 1}", "passes[2].zzz",
-                  "unknown key, expected one of rotate, block, sparsity, type, output, targets, gates, pass");
+                  "unknown key, expected one of rotate, block, sparsity, type, output, targets, gates, scales, pass");
    assert_refused("{\"sparsity\": 1.5}", "passes[2].sparsity", "1.5, expected a number in [0, 0.99]");
    assert_refused("{\"block\": 2.5}", "passes[2].block", "2.5, expected a whole number in [1, 64]");
    assert_refused("{\"block\": \"4\"}", "passes[2].block", "\"4\", expected a whole number in [1, 64]");
@@ -178,7 +181,7 @@ START_TEST(round_trip)
    pare_str_clear(&out);
    encode(false, &out);
    ck_assert_str_eq(out.data, "{\"rotate\":true,\"block\":4,\"sparsity\":0.5,\"type\":\"i8\",\"output\":null,"
-                              "\"targets\":[\"layers.*\"],\"gates\":[]}");
+                              "\"targets\":[\"layers.*\"],\"gates\":[],\"scales\":[]}");
    assert_ok(&ctx, decode(out.data));
    encode(false, &again);
    ck_assert_str_eq(again.data, out.data);
@@ -189,6 +192,38 @@ START_TEST(round_trip)
    ck_assert_str_eq(out.data, "{\"block\":5,\"gates\":[\"g\"]}");
    pare_str_finish(&ctx, &out);
    pare_str_finish(&ctx, &again);
+   end();
+}
+END_TEST
+
+START_TEST(numbers)
+{
+   begin();
+   options copy = o;
+   pare_str out = { 0 };
+   ck_assert_uint_eq(o.scales.count, 0);
+   assert_ok(&ctx, decode("{\"scales\": [0.1, -1, 2]}"));
+   encode(true, &out);
+   ck_assert_str_eq(out.data, "{\"scales\":[0.1,-1,2]}");
+   ck_assert(!pare_fields_same(table, &o, &copy));
+   copy = o;
+   assert_ok(&ctx, pare_fields_own_numbers(&ctx, table, arena, &copy));
+   ck_assert_ptr_ne(copy.scales.items, o.scales.items);
+   ck_assert(pare_fields_same(table, &o, &copy));
+   assert_ok(&ctx, set("scales", "0.1,-1,1.5"));
+   ck_assert_uint_eq(o.scales.count, 3);
+   ck_assert_double_eq(o.scales.items[2], 1.5);
+   ck_assert(!pare_fields_same(table, &o, &copy));
+   assert_fails(&ctx, set("scales", "0.1,,1"), PARE_USAGE, "\"\", expected a number in [-1, 2]");
+   assert_fails(&ctx, set("scales", ""), PARE_USAGE, "expected a number");
+   assert_fails(&ctx, set("scales", "1,"), PARE_USAGE, "expected a number");
+   assert_fails(&ctx, set("scales", "3"), PARE_USAGE, "\"3\", expected a number in [-1, 2]");
+   assert_refused("{\"scales\": 1}", "passes[2].scales", "1, expected a list of numbers in [-1, 2]");
+   assert_refused("{\"scales\": [0, \"1\"]}", "passes[2].scales[1]", "\"1\", expected a number in [-1, 2]");
+   assert_refused("{\"scales\": [2.5]}", "passes[2].scales[0]", "2.5, expected a number in [-1, 2]");
+   assert_ok(&ctx, decode("{\"scales\": []}"));
+   ck_assert_uint_eq(o.scales.count, 0);
+   pare_str_finish(&ctx, &out);
    end();
 }
 END_TEST
@@ -207,7 +242,8 @@ START_TEST(help_layout)
       "      --type i8|i4|f32      encoding of the linear layers (one of i8, i4, f32; default i8)\n"
       "  -o, --output FILE         where to write\n"
       "      --targets TEXT,...    patterns of names to work on; may be repeated (default \"layers.*\")\n"
-      "      --gates TEXT,...      conditions; may be repeated\n");
+      "      --gates TEXT,...      conditions; may be repeated\n"
+      "      --scales X,...        one a group\n");
    pare_str_clear(&out);
    assert_ok(&ctx, pare_fields_help(&ctx, table, "", &out));
    ck_assert_ptr_nonnull(strstr(out.data, "  rotate true|false         rotate the"));
@@ -241,6 +277,8 @@ START_TEST(no_memory)
       arena = pare_arena_create(&ctx);
       pare_status status = arena ? pare_fields_init(&ctx, table, arena, &o) : PARE_RESOURCE;
       if (status == PARE_OK) status = set("targets", "a,b,c");
+      if (status == PARE_OK) status = set("scales", "1,2");
+      if (status == PARE_OK) status = pare_fields_own_numbers(&ctx, table, arena, &o);
       if (status == PARE_OK) status = pare_fields_help(&ctx, table, "--", &out);
       if (status == PARE_OK) status = decode("{\"nothing\": 1}");
       ck_assert(status == PARE_RESOURCE || status == PARE_USAGE);
@@ -251,5 +289,5 @@ START_TEST(no_memory)
 }
 END_TEST
 
-UNIT_MAIN("fields", defaults, from_json, json_errors_name_the_path, from_text, round_trip, help_layout,
+UNIT_MAIN("fields", defaults, from_json, json_errors_name_the_path, from_text, round_trip, numbers, help_layout,
           nearest, no_memory)

@@ -212,12 +212,10 @@ START_TEST(refuses_llama_configs)
       { WITH("\"rope_theta\":0"), PARE_INPUT, "rope_theta" },
       { WITH("\"tie_word_embeddings\":3"), PARE_INPUT, "tie_word_embeddings" },
       { WITH("\"hidden_act\":\"mish\""), PARE_UNSUPPORTED, "hidden_act \"mish\" is not supported" },
-      { WITH("\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), PARE_UNSUPPORTED,
-        "rope_scaling of type \"linear\"" },
       { WITH("\"rope_scaling\":{\"factor\":2}"), PARE_UNSUPPORTED, "rope_scaling of type \"unknown\"" },
       { WITH("\"rope_scaling\":3"), PARE_INPUT, "\"rope_scaling\" is not an object" },
-      { WITH("\"rope_parameters\":{\"rope_type\":\"yarn\"}"), PARE_UNSUPPORTED,
-        "rope_parameters of type \"yarn\"" },
+      { WITH("\"rope_parameters\":{\"rope_type\":\"mrope\"}"), PARE_UNSUPPORTED,
+        "rope_parameters of type \"mrope\"" },
       { WITH("\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}}"), PARE_UNSUPPORTED,
         "\"full_attention\"" },
       { WITH("\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), PARE_UNSUPPORTED,
@@ -245,6 +243,104 @@ START_TEST(refuses_llama_configs)
       { 0 },
    };
    refuse_all(llama_tensors, cases);
+}
+END_TEST
+
+#define SCALED(text) WITH("\"rope_scaling\":{" text "}")
+#define PHI3(more) "{\"model_type\":\"phi3\"," SIZES "," more "}"
+
+START_TEST(refuses_rope_scaling)
+{
+   static const refusal cases[] = {
+      { SCALED("\"type\":\"Linear\",\"factor\":2"), PARE_UNSUPPORTED, "rope_scaling of type \"Linear\"" },
+      { SCALED("\"rope_type\":3"), PARE_UNSUPPORTED, "rope_scaling of type \"unknown\"" },
+      { SCALED("\"type\":\"linear\""), PARE_INPUT, "\"factor\" is missing in \"rope_scaling\"" },
+      { SCALED("\"type\":\"linear\",\"factor\":0.5"), PARE_INPUT, "\"factor\" is 0.5" },
+      { SCALED("\"type\":\"linear\",\"factor\":\"2\""), PARE_INPUT, "\"factor\" is \"2\"" },
+      { SCALED("\"type\":\"linear\",\"factor\":1e9"), PARE_INPUT, "factor" },
+      { SCALED("\"type\":\"linear\",\"factor\":2,\"rope_theta\":0"), PARE_INPUT, "rope_theta" },
+      { SCALED("\"type\":\"dynamic\",\"factor\":2"), PARE_INPUT, "heads of 2 elements" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"rope_theta\":1"), PARE_INPUT, "rope_theta above 1" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"attention_factor\":-1"), PARE_INPUT, "attention_factor" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"beta_fast\":\"x\""), PARE_INPUT, "beta_fast" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"mscale\":[]"), PARE_INPUT, "mscale" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"truncate\":1"), PARE_INPUT, "truncate" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":0"), PARE_INPUT,
+        "original_max_position_embeddings" },
+      { SCALED("\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":8.5"), PARE_INPUT,
+        "original_max_position_embeddings" },
+      { SCALED("\"type\":\"llama3\",\"factor\":8,\"high_freq_factor\":4"), PARE_INPUT,
+        "\"low_freq_factor\" is missing in \"rope_scaling\"" },
+      { SCALED("\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4"), PARE_INPUT,
+        "high_freq_factor 4 in \"rope_scaling\" is not above low_freq_factor 4" },
+      { SCALED("\"type\":\"longrope\",\"short_factor\":[1]"), PARE_INPUT,
+        "\"long_factor\" in \"rope_scaling\" is not a list of 1 numbers" },
+      { SCALED("\"type\":\"su\",\"short_factor\":[1,1],\"long_factor\":[1]"), PARE_INPUT,
+        "\"short_factor\" in \"rope_scaling\" is not a list of 1 numbers" },
+      { SCALED("\"type\":\"su\",\"short_factor\":[1],\"long_factor\":[0]"), PARE_INPUT,
+        "\"long_factor\"[0] in \"rope_scaling\" is not a number in [1e-06, 1e+06]" },
+      { SCALED("\"type\":\"su\",\"short_factor\":[\"1\"],\"long_factor\":[1]"), PARE_INPUT,
+        "\"short_factor\"[0] in \"rope_scaling\" is not a number" },
+      { PHI3("\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), PARE_UNSUPPORTED,
+        "rope_scaling of type \"linear\"" },
+      { PHI3("\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2}"), PARE_INPUT, "\"short_factor\"" },
+      { PHI3("\"partial_rotary_factor\":0.4"), PARE_INPUT, "partial_rotary_factor 0.4 of head_dim 2 is 0 elements" },
+      { PHI3("\"head_dim\":6,\"partial_rotary_factor\":0.5"), PARE_UNSUPPORTED,
+        "partial_rotary_factor 0.5 of head_dim 6 is 3 elements" },
+      { PHI3("\"partial_rotary_factor\":-1"), PARE_INPUT, "partial_rotary_factor" },
+      { PHI3("\"sliding_window\":8"), PARE_UNSUPPORTED, "sliding_window 8" },
+      { PHI3("\"bos_token_id\":1"), PARE_INPUT, "config.json asks for it with shape [8, 4]" },
+      { 0 },
+   };
+   for (const refusal *c = cases; c->config; c++) refuse_all(llama_tensors, (refusal[]){ *c, { 0 } });
+}
+END_TEST
+
+typedef struct scaled {
+   const char *config;
+   const char *attrs; /* in the text of the rope nodes */
+   int64_t context;
+} scaled;
+
+/* transformers' rules for what a config leaves out; numbers by hand. */
+START_TEST(reads_rope_scaling)
+{
+   static const scaled cases[] = {
+      { SCALED("\"type\":\"linear\",\"factor\":4"), "\"scaling\":\"linear\",\"factor\":4}", 64 },
+      { SCALED("\"rope_type\":\"yarn\",\"type\":\"linear\",\"factor\":4"),
+        "\"scaling\":\"yarn\",\"factor\":4,\"original_context\":16,\"attention_factor\":1.138629436111989}", 64 },
+      { SCALED("\"type\":\"yarn\",\"original_max_position_embeddings\":4"),
+        "\"factor\":4,\"original_context\":4,\"attention_factor\":1.138629436111989}", 16 },
+      { SCALED("\"type\":\"yarn\",\"factor\":4,\"mscale\":2,\"mscale_all_dim\":0,\"beta_fast\":0"),
+        "\"original_context\":16,\"attention_factor\":1.138629436111989}", 64 },
+      { SCALED("\"type\":\"yarn\",\"factor\":4,\"mscale\":2,\"mscale_all_dim\":2"),
+        "\"original_context\":16}", 64 },
+      { SCALED("\"type\":\"yarn\",\"factor\":4,\"attention_factor\":0.5,\"truncate\":false,\"beta_slow\":2"),
+        "\"beta_slow\":2,\"truncate\":false,\"attention_factor\":0.5}", 64 },
+      { "{" LLAMA ",\"original_max_position_embeddings\":4,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,"
+        "\"low_freq_factor\":2,\"high_freq_factor\":3,\"original_max_position_embeddings\":8}}",
+        "\"factor\":8,\"original_context\":4,\"low_freq_factor\":2,\"high_freq_factor\":3}", 16 },
+      { SCALED("\"type\":\"su\",\"short_factor\":[1.5],\"long_factor\":[3],"
+               "\"original_max_position_embeddings\":4"),
+        "\"scaling\":\"longrope\",\"original_context\":4,\"short_factor\":[1.5],\"long_factor\":[3],"
+        "\"attention_factor\":1.4142135623730951}", 16 },
+      { SCALED("\"type\":\"longrope\",\"short_factor\":[1],\"long_factor\":[3]"),
+        "\"original_context\":16,\"short_factor\":[1],\"long_factor\":[3]}", 16 },
+      { "{" LLAMA ",\"rope_theta\":500,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},"
+        "\"rope_parameters\":{\"rope_type\":\"yarn\",\"rope_theta\":700}}",
+        "\"theta\":500,\"scaling\":\"linear\",\"factor\":2}", 32 },
+      { "{" LLAMA ",\"rope_theta\":500,\"rope_scaling\":{},\"rope_parameters\":{\"rope_theta\":700}}",
+        "\"theta\":700}", 16 },
+      { 0 },
+   };
+   fixture f;
+   begin(&f, llama_tensors);
+   for (const scaled *c = cases; c->config; c++) {
+      assert_ok(&f.ctx, load(&f, c->config));
+      ck_assert_msg(has_line(&f, c->attrs), "%s", c->config);
+      ck_assert_int_eq(f.model->context, c->context);
+   }
+   end(&f);
 }
 END_TEST
 
@@ -426,11 +522,11 @@ START_TEST(names_what_it_cannot_load)
 END_TEST
 
 /* Only allocations through the context fail here; cJSON has its own. */
-START_TEST(survives_failing_allocations)
+static void fail_each_allocation(const tensor_spec *specs, const char *config)
 {
    fixture f;
-   begin(&f, gpt2_tensors);
-   folder_text(&f.folder, "config.json", "{" GPT2 "}");
+   begin(&f, specs);
+   folder_text(&f.folder, "config.json", config);
    folder_text(&f.folder, "README.md", "---\nlicense: mit\nbase_model: a/b\n---\n");
    folder_text(&f.folder, "chat_template.jinja", "x");
    folder_text(&f.folder, "tokenizer.json", "{}");
@@ -446,9 +542,15 @@ START_TEST(survives_failing_allocations)
    f.heap.fail_at = 0;
    end(&f);
 }
+
+START_TEST(survives_failing_allocations)
+{
+   fail_each_allocation(gpt2_tensors, "{" GPT2 "}");
+   fail_each_allocation(llama_tensors, SCALED("\"type\":\"su\",\"short_factor\":[1.5],\"long_factor\":[3]"));
+}
 END_TEST
 
 UNIT_MAIN("formats_hf", builds_llama, builds_gpt2, names_without_prefix, refuses_strangers,
-          refuses_llama_configs, refuses_gpt2_configs, refuses_a_useless_dtype, accepts_what_changes_nothing,
-          finds_tokens, keeps_the_first_end_tokens, finds_templates, reads_cards,
-          names_what_it_cannot_load, survives_failing_allocations)
+          refuses_llama_configs, refuses_rope_scaling, reads_rope_scaling, refuses_gpt2_configs,
+          refuses_a_useless_dtype, accepts_what_changes_nothing, finds_tokens, keeps_the_first_end_tokens,
+          finds_templates, reads_cards, names_what_it_cannot_load, survives_failing_allocations)

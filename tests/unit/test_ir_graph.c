@@ -111,6 +111,9 @@ START_TEST(a_clone_is_the_same_and_shares_bytes)
    }
    ((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8;
    ck_assert_int_eq(((pare_linear_attrs *)pare_graph_find_node(copy, "q")->attrs)->act, PARE_ACT_F32);
+   const pare_rope_attrs *rope = node("k.rope")->attrs, *other = pare_graph_find_node(copy, "k.rope")->attrs;
+   ck_assert_ptr_ne(rope->long_factor.items, other->long_factor.items);
+   ck_assert(pare_fields_same(pare_op_rope.fields, rope, other));
    pare_graph_destroy(&ctx, copy);
    pare_str_finish(&ctx, &a);
    pare_str_finish(&ctx, &b);

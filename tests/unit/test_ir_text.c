@@ -87,7 +87,7 @@ START_TEST(bad_lines_are_refused)
    refuses("input %y : i32[heads]", "expected a dimension");
    refuses("input %y : i32[0]", "expected a dimension");
    refuses("input %y : i32[99999999999999999999]", "expected a dimension");
-   refuses("input %y : i32[1, 1, 1, 1, 1]", "expected ']'");
+   refuses("input %y : i32[1, 1, 1, 1, 1, 1]", "expected ']'");
    refuses("input %y : i32[]", "expected a dimension");
    refuses("input %y : i32[tokens] x", "expected the end of the line, found x");
    refuses("input %x : i32[tokens]", "x: there is an input");
@@ -107,7 +107,7 @@ START_TEST(bad_lines_are_refused)
    refuses("weight \"w2\" [2, 4] f32 {\"transposed\":1}", "transposed");
    refuses("weight \"w2\" [2, 4] f32 {\"transposed\":true", "ends on its line");
    refuses("weight \"big\" [100000, 100000] f32", "too large for a test");
-   refuses("%1 = matmul \"m\" (%x) : f32[tokens, 2]", "no operation \"matmul\"");
+   refuses("%1 = conv \"m\" (%x) : f32[tokens, 2]", "no operation \"conv\"");
    refuses("%one = slice \"m\" (%x) : f32[tokens, 1]", "has a number");
    refuses("%1 = slice \"m\" (%y) : f32[tokens, 1]", "%y is used before");
    refuses("%1 = slice \"m\" (%9) : f32[tokens, 1]", "%9 is used before");

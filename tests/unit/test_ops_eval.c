@@ -292,7 +292,59 @@ START_TEST(attention_shares_heads)
 }
 END_TEST
 
-UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices, residual_norm_and_quantize,
-          linear_in_i8_rounds_the_activations,
+#define ROWS "input %q : f32[tokens, 1]\ninput %v : f32[tokens, 1]\n"
+#define ATTEND(inputs, operands, attrs)                                                               \
+   ROWS inputs "%0 = attention \"a\" (%q, %q, %v" operands ") {\"head_dim\":1" attrs "} : f32[tokens, 1]"
+
+/* Queries of 0 give every key that is attended the same weight. */
+START_TEST(attention_of_rows)
+{
+   float q[] = { 0, 0 }, v[] = { 2, 4 }, sum[] = { 0, -INFINITY, logf(3), 0 }, out[4];
+   int32_t back[] = { 1, 0 }, two[] = { 0, 1 }, mask[] = { 0, 1, 0, 0 };
+   pare_binding b[] = { { "q", q }, { "v", v }, { "p", back }, { "s", two }, { "m", mask }, { "f", sum } };
+   RUN(ATTEND("", "", ""), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 2, 3 }, 2);
+   RUN(ATTEND("", "", ",\"causal\":false"), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 3, 3 }, 2);
+   RUN(ATTEND("", "", ",\"window\":1"), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 2, 4 }, 2);
+   RUN(ATTEND("input %p : i32[tokens]\n", ", %p", ""), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 3, 4 }, 2);
+   RUN(ATTEND("input %p : i32[tokens]\ninput %s : i32[tokens]\n", ", %p, %s", ""), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 2, 4 }, 2);
+   RUN(ATTEND("input %m : i32[tokens, tokens]\n", ", %m", ",\"causal\":false"), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 4, 0 }, 2);
+   RUN(ATTEND("input %f : f32[tokens, tokens]\n", ", %f", ",\"causal\":false"), b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 2, 2.5f }, 2);
+   /* Two heads of queries, one of keys and values: scores 0 and 0, 0 and ln 3. */
+   float q2[] = { 0, 0, 0, logf(3) }, k[] = { 0, 1 };
+   pare_binding g[] = { { "q", q2 }, { "k", k }, { "v", v } };
+   RUN("input %q : f32[tokens, 2]\ninput %k : f32[tokens, 1]\ninput %v : f32[tokens, 1]\n"
+       "%0 = attention \"a\" (%q, %k, %v) {\"heads\":2,\"head_dim\":1,\"causal\":false} : f32[tokens, 2]", g,
+       NO_WEIGHTS, out);
+   expect(out, (float[]){ 3, 3, 3, 3.5f }, 4);
+}
+END_TEST
+
+START_TEST(numbers_of_other_types)
+{
+   float x[] = { 1.9f, -1.9f, 1e20f, NAN }, out[4];
+   int32_t n[] = { 7, -3 };
+   pare_binding b[] = { { "x", x }, { "n", n } };
+   RUN("input %x : f32[tokens, 2]\n%9 = cast \"c\" (%x) {\"to\":\"i32\"} : i32[tokens, 2]\n"
+       "%0 = cast \"b\" (%9) : f32[tokens, 2]", b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 1, -1, 2147483648.0f, 0 }, 4);
+   RUN("input %n : i32[tokens]\n%0 = cast \"b\" (%n) : f32[tokens]", b, NO_WEIGHTS, out);
+   expect(out, (float[]){ 7, -3 }, 2);
+   float four[] = { 4, 0.25f };
+   pare_binding f[] = { { "x", four } };
+   RUN("input %x : f32[tokens]\n%0 = rsqrt \"r\" (%x) : f32[tokens]", f, NO_WEIGHTS, out);
+   expect(out, (float[]){ 0.5f, 2 }, 2);
+}
+END_TEST
+
+UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices,
+          residual_norm_and_quantize, linear_in_i8_rounds_the_activations,
           linear_in_i8_rotates, norms, rope, elementwise, slice, attention_by_hand,
-          attention_shares_heads)
+          attention_shares_heads, attention_of_rows,
+          numbers_of_other_types)

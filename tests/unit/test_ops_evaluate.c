@@ -53,10 +53,12 @@ static void product(const double *x, const char *weight, int n, int k, double *o
    }
 }
 
-static void turn(double *head, int position)
+/* divisors: within and beyond the original context, of each pair. */
+static void turn(double *head, int position, const double divisors[2][2])
 {
    for (int i = 0; i < 2; i++) {
-      double angle = position * (i ? 0.01 : 1), a = head[i], b = head[i + 2]; /* 10000^(-2i/4) */
+      double angle = position * (i ? 0.01 : 1) / divisors[position >= 2][i]; /* 10000^(-2i/4) */
+      double a = head[i], b = head[i + 2];
       head[i] = a * cos(angle) - b * sin(angle);
       head[i + 2] = b * cos(angle) + a * sin(angle);
    }
@@ -65,6 +67,7 @@ static void turn(double *head, int position)
 static void naive(const int32_t *tokens, int count, double *logits)
 {
    static double x[TOKENS][WIDTH], q[TOKENS][WIDTH], k[TOKENS][4], v[TOKENS][4];
+   static const double plain[2][2] = { { 1, 1 }, { 1, 1 } }, longrope[2][2] = { { 1, 1.5 }, { 2.25, 8 } };
    for (int t = 0; t < count; t++) {
       double normal[WIDTH], squares = 0;
       for (int i = 0; i < WIDTH; i++) x[t][i] = (double)test_value("embed", tokens[t] * WIDTH + i);
@@ -75,9 +78,9 @@ static void naive(const int32_t *tokens, int count, double *logits)
       product(normal, "k", 4, WIDTH, k[t]);
       product(normal, "v", 4, WIDTH, v[t]);
       for (int i = 0; i < 4; i++) v[t][i] += (double)test_value("v.bias", i);
-      turn(q[t], t);
-      turn(q[t] + 4, t);
-      turn(k[t], t);
+      turn(q[t], t, plain);
+      turn(q[t] + 4, t, plain);
+      turn(k[t], t, longrope);
    }
    int last = count - 1;
    for (int head = 0; head < 2; head++) {

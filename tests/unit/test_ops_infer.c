@@ -14,10 +14,14 @@ static unit_heap heap;
    "input %k : f32[tokens, 4]\n"                                                    \
    "input %open : f32[8, tokens]\n"                                                 \
    "input %ids : i32[tokens]\n"                                                     \
+   "input %one : i32[tokens, 1]\n"                                                  \
+   "input %c : f32[2, tokens, 8]\n"                                                 \
+   "input %d : f32[2, 1, 4]\n"                                                      \
+   "input %v : f32[8]\n"                                                            \
    "input %rows : i32[rows]\n"                                                      \
    "state %kv : f16[slots, 1, past, 8]\n"                                           \
    "state %kv2 : f16[slots, 2, past, 8]\n"                                          \
-   "state %bad : i8[slots, 1, past, 8]\n"                                           \
+   "state %bad : i32[slots, 1, past, 8]\n"                                           \
    "weight \"w\" [3, 8] f32\n"                                                      \
    "weight \"i\" [3, 8] i8\n"                                                       \
    "weight \"v3\" [3] f32\n"                                                        \
@@ -44,7 +48,7 @@ static void refuses(const char *node, const char *message)
    pare_graph *graph = NULL;
    pare_status status = parse_node(node, &graph);
    ck_assert_msg(status == PARE_INPUT, "accepted: %s", node);
-   ck_assert_msg(strstr(ctx.error.message, message) && strstr(ctx.error.message, "line 16: n: "), "%s: %s",
+   ck_assert_msg(strstr(ctx.error.message, message) && strstr(ctx.error.message, "line 20: n: "), "%s: %s",
                  node, ctx.error.message);
    ck_assert_int_eq(heap.blocks, 0);
 }
@@ -58,7 +62,7 @@ START_TEST(every_op_is_in_the_table)
       ck_assert(pare_ops[i]->help && pare_ops[i]->fields && pare_ops[i]->eval && pare_ops[i]->macs);
       ck_assert((pare_ops[i]->attrs_size > 0) == (pare_ops[i]->fields->name != NULL));
    }
-   ck_assert_ptr_null(pare_op_find("matmul", &op));
+   ck_assert_ptr_null(pare_op_find("conv", &op));
 }
 END_TEST
 
@@ -126,6 +130,19 @@ END_TEST
 START_TEST(rope)
 {
    takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"interleaved\":true} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":4,\"scaling\":\"dynamic\"} : f32[tokens, 8]");
+   takes("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+         "\"long_factor\":[2.5]} : f32[tokens, 8]");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"longrope\",\"short_factor\":[1],"
+           "\"long_factor\":[2.5,1]} : f32[tokens, 8]", "long_factor has 2 numbers, expected 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"short_factor\":[1]} : f32[tokens, 8]",
+           "short_factor has 1 numbers, expected 0");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"dynamic\"} : f32[tokens, 8]",
+           "dynamic scaling of rot_dim 2");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"yarn\",\"theta\":1} : "
+           "f32[tokens, 8]", "yarn scaling with theta 1");
+   refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":2,\"scaling\":\"llama3\","
+           "\"low_freq_factor\":4} : f32[tokens, 8]", "high_freq_factor 4 is not above low_freq_factor 4");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":3,\"rot_dim\":2} : f32[tokens, 8]",
            "heads of 3 do not divide");
    refuses("rope \"n\" (%x, %ids) {\"head_dim\":4,\"rot_dim\":3} : f32[tokens, 8]", "rot_dim is 3");
@@ -167,8 +184,8 @@ START_TEST(elementwise_and_slice)
 {
    takes("add \"n\" (%x, %x) : f32[tokens, 8]");
    takes("activation \"n\" (%x) {\"kind\":\"relu\"} : f32[tokens, 8]");
-   refuses("add \"n\" (%x, %r) : f32[tokens, 8]", "different types");
-   refuses("mul \"n\" (%x, %k) : f32[tokens, 8]", "different types");
+   refuses("add \"n\" (%x, %r) : f32[tokens, 8]", "differ in dimension 2 from the last");
+   refuses("mul \"n\" (%x, %k) : f32[tokens, 8]", "differ in dimension 1 from the last");
    refuses("mul \"n\" (%x, %ids) : f32[tokens, 8]", "input 1");
    refuses("activation \"n\" (%ids) : f32[tokens, 8]", "input 0");
    takes("slice \"n\" (%x) {\"from\":2,\"to\":8} : f32[tokens, 6]");
@@ -177,5 +194,86 @@ START_TEST(elementwise_and_slice)
 }
 END_TEST
 
+START_TEST(any_rank)
+{
+   takes("add \"n\" (%x, %v) : f32[tokens, 8]");
+   takes("sub \"n\" (%c, %x) : f32[2, tokens, 8]");
+   takes("sqrt \"n\" (%open) : f32[8, tokens]");
+   refuses("sqrt \"n\" (%kv) : f32[8, tokens]", "input 0 is f16");
+   refuses("tanh \"n\" (%ids) : i32[tokens]", "input 0 is i32[tokens], expected f32");
+   takes("linear \"n\" (%c) [\"w\"] : f32[2, tokens, 3]");
+   takes("layer_norm \"n\" (%c) [\"v8\"] : f32[2, tokens, 8]");
+   takes("rope \"n\" (%c, %ids) {\"head_dim\":4,\"rot_dim\":4} : f32[2, tokens, 8]");
+   takes("compare \"n\" (%ids, %one) {\"kind\":\"ge\"} : i32[tokens, tokens]");
+   refuses("compare \"n\" (%ids, %x) : i32[tokens]", "different element types");
+   takes("where \"n\" (%ids, %open, %open) : f32[8, tokens]");
+   refuses("where \"n\" (%x, %x, %x) : f32[tokens, 8]", "input 0 is f32, expected i32");
+   refuses("where \"n\" (%ids, %x, %ids) : f32[tokens, 8]", "different element types");
+   takes("cast \"n\" (%ids) : f32[tokens]");
+   takes("constant \"n\" () [\"w\"] {\"shape\":[1,2,12,1]} : f32[1, 2, 12, 1]");
+   refuses("constant \"n\" () [\"w\"] {\"shape\":[5]} : f32[5]", "the weight has 24 elements");
+}
+END_TEST
+
+START_TEST(products_and_reductions)
+{
+   takes("matmul \"n\" (%x, %open) : f32[tokens, tokens]");
+   takes("matmul \"n\" (%c, %open) : f32[2, tokens, tokens]");
+   refuses("matmul \"n\" (%x, %x) : f32[tokens, 8]", "not the last but one of input 1");
+   refuses("matmul \"n\" (%v, %open) : f32[tokens]", "rank 1");
+   takes("softmax \"n\" (%c) {\"axis\":1} : f32[2, tokens, 8]");
+   refuses("softmax \"n\" (%x) {\"axis\":-3} : f32[tokens, 8]", "axis -3 of a tensor of rank 2");
+   takes("reduce_mean \"n\" (%c) {\"axis\":1} : f32[2, 1, 8]");
+   takes("reduce_max \"n\" (%c) {\"axis\":0,\"keep\":false} : f32[tokens, 8]");
+   refuses("reduce_sum \"n\" (%v) {\"keep\":false} : f32[1]", "the only axis");
+}
+END_TEST
+
+START_TEST(shapes)
+{
+   takes("transpose \"n\" (%c) : f32[8, tokens, 2]");
+   takes("transpose \"n\" (%c) {\"perm\":[1,0,2]} : f32[tokens, 2, 8]");
+   refuses("transpose \"n\" (%c) {\"perm\":[1,0]} : f32[tokens, 2]", "a perm of 2 for rank 3");
+   refuses("transpose \"n\" (%c) {\"perm\":[1,0,1]} : f32[tokens, 2]", "no order of the 3");
+   takes("reshape \"n\" (%x) {\"shape\":[0,2,4]} : f32[tokens, 2, 4]");
+   takes("reshape \"n\" (%x) {\"shape\":[1,-1,2,4]} : f32[1, tokens, 2, 4]");
+   takes("reshape \"n\" (%c) {\"shape\":[4,0,-1]} : f32[4, tokens, 4]");
+   refuses("reshape \"n\" (%x) {\"shape\":[-1,4]} : f32[tokens, 4]", "another number of elements");
+   refuses("reshape \"n\" (%x) {\"shape\":[-1,-1]} : f32[tokens, 8]", "-1 occurs twice");
+   refuses("reshape \"n\" (%x) {\"shape\":[8,0]} : f32[8, 8]", "another number of elements");
+   refuses("reshape \"n\" (%x) {\"shape\":[-1,8,0]} : f32[8, 8]", "no dimension 2 to keep");
+   refuses("reshape \"n\" (%x) : f32[8, 8]", "no shape");
+   takes("expand \"n\" (%d) {\"shape\":[3,1]} : f32[2, 3, 4]");
+   refuses("expand \"n\" (%x) {\"shape\":[3,1]} : f32[3, 8]", "differ in dimension 2");
+   takes("concat \"n\" (%x, %k, %x) : f32[tokens, 20]");
+   refuses("concat \"n\" (%x, %k) {\"axis\":0} : f32[tokens, 8]", "differs from input 0");
+   refuses("concat \"n\" (%x, %v) : f32[tokens, 16]", "input 1 differs");
+   takes("slice \"n\" (%c) {\"to\":2,\"step\":3,\"axis\":0} : f32[1, tokens, 8]");
+   refuses("slice \"n\" (%c) {\"to\":2,\"axis\":1} : f32[2, 2, 8]", "size of axis 1 is not known");
+}
+END_TEST
+
+START_TEST(attention_of_rows)
+{
+   takes("attention \"n\" (%x, %k, %k) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]");
+   takes("attention \"n\" (%c, %c, %c) {\"heads\":2,\"kv_heads\":2,\"head_dim\":4} : f32[2, tokens, 8]");
+   takes("attention \"n\" (%x, %k, %k, %ids) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]");
+   takes("attention \"n\" (%x, %k, %k, %ids, %ids) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]");
+   takes("attention \"n\" (%x, %r, %r) {\"heads\":2,\"kv_heads\":2,\"head_dim\":4,\"causal\":false} : "
+         "f32[tokens, 8]");
+   refuses("attention \"n\" (%x, %r, %r) {\"heads\":2,\"kv_heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "inputs 0 and 1 have different numbers of rows");
+   refuses("attention \"n\" (%x, %r, %x) {\"heads\":2,\"kv_heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "inputs 1 and 2 have different numbers of rows");
+   refuses("attention \"n\" (%x, %k, %k, %rows) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]",
+           "inputs 0 and 3 have different");
+   refuses("attention \"n\" (%x, %k, %k, %c) {\"heads\":2,\"head_dim\":4} : f32[tokens, 8]", "differ in dim");
+   refuses("attention \"n\" (%x, %k, %k, %ids, %ids, %kv) {\"heads\":2,\"head_dim\":4,\"causal\":false} : "
+           "f32[tokens, 8]", "with a state it is causal");
+   refuses("attention \"n\" (%c, %x, %x) {\"heads\":2,\"kv_heads\":2,\"head_dim\":4} : f32[2, tokens, 8]",
+           "input 1 has rank 2");
+}
+END_TEST
+
 UNIT_MAIN("ops_infer", every_op_is_in_the_table, embed_and_select, linear, norms, residual_norms, rope, attention,
-          elementwise_and_slice)
+          elementwise_and_slice, any_rank, products_and_reductions, shapes, attention_of_rows)

@@ -69,7 +69,7 @@ START_TEST(prunes_then_quantizes)
    ck_assert_int_eq(pare_graph_find_weight(f.model->graph, "model.embed.weight")->encoding.rotation, 64);
    ck_assert_int_eq(pare_graph_find_weight(f.model->graph, "wpe.weight")->encoding.kind, PARE_ENC_F32);
    ck_assert(count_zeros_of(&f.ctx, f.model, "model.layers.0.qkv.weight") >= 64 * 64 / 2);
-   ck_assert_int_eq(pare_graph_find_value(f.model->graph, "kv.0")->type.dtype, PARE_F16);
+   ck_assert_int_eq(pare_graph_find_value(f.model->graph, "kv.0")->type.dtype, PARE_I8);
    ck_assert(pare_graph_find_weight(f.model->graph, "unused.weight") == NULL);
    pare_pipeline_report_destroy(&f.ctx, report);
    fixture_finish(&f);

@@ -144,7 +144,8 @@ static inline int tiny_turned(tiny_text *t, const tiny *m, const char *name, int
    TINY_TEXT(rope, "%s_rope", name);
    x = tiny_norm(t, m, norm, layer, x, width, m->head_dim, "tokens");
    TINY_TEXT(inputs, "%%%d, %%positions", x);
-   TINY_TEXT(attrs, "{\"head_dim\":%d,\"rot_dim\":%d}", m->head_dim, m->head_dim - 4);
+   TINY_TEXT(attrs, "{\"head_dim\":%d,\"rot_dim\":%d,\"scaling\":\"dynamic\",\"factor\":3,\"original_context\":9}",
+             m->head_dim, m->head_dim - 4);
    return tiny_node(t, "rope", rope, layer, inputs, "", attrs, "tokens", width);
 }
 

@@ -1,4 +1,5 @@
 /* The plan: steps, stages, lifetimes and places in memory; the rotary table. */
+#include "base/pool.h"
 #include "run/plan.h"
 #include "test_run_models.h"
 
@@ -93,6 +94,202 @@ START_TEST(memory_is_shared_safely)
 }
 END_TEST
 
+/* ---- the proof ---- */
+
+static tiny variant(uint64_t seed)
+{
+   static const char *const floats[] = { "f32", "f16", "bf16" };
+   pare_rng rng;
+   pare_rng_seed(&rng, seed);
+   tiny m = pare_rng_below(&rng, 2) ? tiny_gpt2() : tiny_llama();
+   m.layers = 1 + (int)pare_rng_below(&rng, 5);
+   m.i8 = pare_rng_below(&rng, 2);
+   m.bits = pare_rng_below(&rng, 2) ? 2 + (int)pare_rng_below(&rng, 3) : 0;
+   m.weights = floats[pare_rng_below(&rng, 3)];
+   m.cache = pare_rng_below(&rng, 2) ? "f16" : "f32";
+   m.ffn = 32 + 4 * (int)pare_rng_below(&rng, 60);
+   m.vocab = 5 + (int)pare_rng_below(&rng, 90);
+   return m;
+}
+
+static pare_plan *variant_plan(pare_ctx *ctx, uint64_t seed, const pare_model *model)
+{
+   pare_rng rng;
+   pare_plan *plan;
+   pare_session_memory memory;
+   pare_rng_seed(&rng, seed + 1000);
+   pare_session_options limits = { .slots = 1 + (int64_t)pare_rng_below(&rng, 4),
+                                   .context = 1 + (int64_t)pare_rng_below(&rng, 40),
+                                   .tokens = 1 + (int64_t)pare_rng_below(&rng, 70),
+                                   .rows = 1 + (int64_t)pare_rng_below(&rng, 9) };
+   assert_ok(ctx, pare_session_plan(ctx, model, &limits, &plan, &memory));
+   return plan;
+}
+
+START_TEST(no_two_live_regions_overlap)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (uint64_t seed = 0; seed < 60; seed++) {
+      tiny m = variant(seed);
+      pare_model *model = tiny_model(&ctx, &m);
+      pare_plan *plan = variant_plan(&ctx, seed, model);
+      pare_plan_proof proof;
+      assert_ok(&ctx, pare_plan_check(&ctx, plan, &proof));
+      ck_assert_uint_gt(proof.pairs, 0);
+      ck_assert_uint_gt(proof.in_place, 0);
+      pare_plan_destroy(&ctx, plan);
+      pare_model_destroy(&ctx, model);
+   }
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* The planner gives the first of several regions in place of each other the life of them all. */
+static bool stands_alone(const pare_plan *plan, const pare_region *region)
+{
+   for (size_t i = 0; i < plan->n_regions; i++)
+      if (plan->regions[i]->same_as == region) return false;
+   return !region->same_as;
+}
+
+/* Every region moved onto every other that lives at the same time, one at a time: the proof must fail. Rows of
+ * one width may rightly go into each other when one life ends in the stage where the other begins. */
+static size_t spoil_places(pare_ctx *ctx, pare_plan *plan)
+{
+   size_t spoilt = 0;
+   pare_plan_proof proof;
+   for (size_t i = 0; i < plan->n_regions; i++) {
+      pare_region *a = plan->regions[i];
+      size_t offset = a->offset;
+      for (size_t j = 0; j < plan->n_regions; j++) {
+         const pare_region *b = plan->regions[j];
+         bool harmless = i == j || !lives_meet(a, b) || a->width == b->width || !stands_alone(plan, a) ||
+                         !stands_alone(plan, b);
+         a->offset = b->offset;
+         if (harmless || a->offset + a->bytes > plan->memory_bytes) continue;
+         assert_fails(ctx, pare_plan_check(ctx, plan, &proof), PARE_INTERNAL, "overlap");
+         spoilt++;
+      }
+      a->offset = offset;
+   }
+   assert_ok(ctx, pare_plan_check(ctx, plan, &proof));
+   return spoilt;
+}
+
+START_TEST(the_proof_finds_what_is_wrong)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   pare_plan_proof proof;
+   for (uint64_t seed = 0; seed < 4; seed++) {
+      tiny m = variant(seed);
+      pare_model *model = tiny_model(&ctx, &m);
+      pare_plan *plan = variant_plan(&ctx, seed, model);
+      ck_assert_uint_gt(spoil_places(&ctx, plan), 10);
+      pare_region *region = plan->regions[1];
+      region->offset += 4;
+      assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "is not aligned");
+      region->offset += plan->memory_bytes - 4;
+      assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "does not lie in");
+      region->offset -= plan->memory_bytes;
+      size_t bytes = region->bytes;
+      region->bytes = 0;
+      assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "does not hold its rows");
+      region->bytes = bytes;
+      pare_step first = plan->steps[0];
+      plan->steps[0].in[0] = plan->logits;
+      assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "read before it is written");
+      plan->steps[0] = first;
+      heap.fail_at = heap.calls + 2;
+      ck_assert_int_eq(pare_plan_check(&ctx, plan, &proof), PARE_RESOURCE);
+      heap.fail_at = 0;
+      pare_ctx_clear(&ctx);
+      pare_plan_destroy(&ctx, plan);
+      pare_model_destroy(&ctx, model);
+   }
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+START_TEST(every_kind_of_step_has_a_name)
+{
+   for (int kind = 0; kind < PARE_STEP_COUNT; kind++) ck_assert_ptr_nonnull(pare_step_name((pare_step_kind)kind));
+}
+END_TEST
+
+/* ---- what a session holds ---- */
+
+/* An allocator that knows the size of every block: what is in use, and the most that ever was. */
+typedef struct scale {
+   size_t bytes, peak;
+} scale;
+
+enum { SCALE_HEAD = 64 };
+
+static void *scale_fn(void *user, void *ptr, size_t size)
+{
+   scale *s = user;
+   char *block = ptr ? (char *)ptr - SCALE_HEAD : NULL;
+   if (block) s->bytes -= *(size_t *)(void *)block;
+   if (size == 0) {
+      free(block);
+      return NULL;
+   }
+   block = realloc(block, size + SCALE_HEAD);
+   if (!block) return NULL;
+   *(size_t *)(void *)block = size;
+   s->bytes += size;
+   if (s->bytes > s->peak) s->peak = s->bytes;
+   return block + SCALE_HEAD;
+}
+
+static void weigh(pare_ctx *ctx, scale *s, const pare_model *model, const pare_session_options *options)
+{
+   pare_session *session;
+   pare_plan *plan;
+   pare_session_memory planned, used;
+   const float *logits;
+   uint32_t tokens[3] = { 1, 2, 3 };
+   pare_pool_width(ctx); /* the pool is the context's */
+   assert_ok(ctx, pare_session_plan(ctx, model, options, &plan, &planned));
+   pare_plan_destroy(ctx, plan);
+   size_t before = s->bytes;
+   s->peak = before;
+   assert_ok(ctx, pare_session_create(ctx, model, options, &session));
+   used = pare_session_used(session);
+   ck_assert_mem_eq(&used, &planned, sizeof used);
+   ck_assert_uint_eq(s->bytes - before, planned.total_bytes);
+   ck_assert_uint_eq(s->peak - before, planned.total_bytes);
+   ck_assert_uint_eq(planned.total_bytes, planned.activation_bytes + planned.scratch_bytes + planned.cache_bytes +
+                                             planned.table_bytes + planned.vector_bytes + planned.schedule_bytes);
+   assert_ok(ctx, pare_session_prefill(ctx, session, 0, tokens, 0, 3, &logits));
+   ck_assert_uint_eq(s->peak - before, planned.total_bytes);
+   pare_session_destroy(ctx, session);
+   ck_assert_uint_eq(s->bytes, before);
+}
+
+START_TEST(a_session_holds_what_was_planned)
+{
+   pare_ctx ctx;
+   scale s = { 0 };
+   pare_ctx_init(&ctx);
+   ctx.alloc = (pare_allocator){ scale_fn, &s };
+   for (uint64_t seed = 0; seed < 24; seed++) {
+      tiny m = variant(seed);
+      pare_model *model = tiny_model(&ctx, &m);
+      ctx.threads = 1 + (int)seed % 3;
+      weigh(&ctx, &s, model, &(pare_session_options){ .slots = 1 });
+      weigh(&ctx, &s, model, &(pare_session_options){ .slots = 7, .context = 33, .tokens = 100, .rows = 5 });
+      pare_model_destroy(&ctx, model);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_uint_eq(s.bytes, 0);
+}
+END_TEST
+
 static size_t count_steps(const pare_plan *plan, pare_step_kind kind)
 {
    size_t count = 0;
@@ -136,15 +333,19 @@ START_TEST(rope_table_is_exact)
    pare_arena *arena = pare_arena_create(&ctx);
    pare_rope_tables tables = { 0 };
    const pare_rope_table *table, *again, *other;
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 64, 1e6, 3000, &table));
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 32, 1e6, 3000, &other));
-   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, 64, 1e6, 3000, &again));
+   pare_rope_attrs attrs, half;
+   assert_ok(&ctx, pare_fields_init(&ctx, pare_op_rope.fields, arena, &attrs));
+   attrs.theta = 1e6;
+   half = attrs;
+   half.rot_dim = 32;
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &attrs, 3000, &table));
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &half, 3000, &other));
+   assert_ok(&ctx, pare_rope_table_of(&ctx, arena, &tables, &attrs, 3000, &again));
    ck_assert_ptr_eq(table, again);
    ck_assert_ptr_ne(table, other);
-   pare_rope_attrs attrs = { .head_dim = 64, .rot_dim = 64, .theta = 1e6 };
    for (int64_t pos = 0; pos < 3000; pos += 37) {
       for (int64_t i = 0; i < 32; i++) {
-         float angle = (float)pos * pare_rope_frequency(&attrs, i);
+         float angle = (float)pos * pare_rope_frequency(&attrs, pos, i);
          ck_assert_float_eq_tol(table->cosines[pos * 32 + i], (float)cos((double)angle), 1e-7f);
          ck_assert_float_eq_tol(table->sines[pos * 32 + i], (float)sin((double)angle), 1e-7f);
       }
@@ -154,4 +355,6 @@ START_TEST(rope_table_is_exact)
 }
 END_TEST
 
-UNIT_MAIN("plan", memory_is_shared_safely, layers_with_one_input_share_a_step, rope_table_is_exact)
+UNIT_MAIN("plan", memory_is_shared_safely, no_two_live_regions_overlap, the_proof_finds_what_is_wrong,
+          every_kind_of_step_has_a_name, a_session_holds_what_was_planned, layers_with_one_input_share_a_step,
+          rope_table_is_exact)

@@ -1,0 +1,101 @@
+/* scalar_attention_i8: the int8 cache and attention over it (see kernels.h). */
+#include "kernels/attention_i8.h"
+
+#define OFFSET 128
+
+/* Where input i of channel c lies. */
+static int64_t place(int64_t c, int64_t i, int64_t kq)
+{
+   return (c / PARE_BLOCK * kq + i / 4) * 64 + c % PARE_BLOCK * 4 + i % 4;
+}
+
+static void multiply_keys(const int8_t *act, int64_t lda, int64_t rows, const uint8_t *lines, int64_t kq,
+                          int64_t blocks, int32_t *out, int64_t ldo)
+{
+   for (int64_t r = 0; r < rows; r++) {
+      for (int64_t c = 0; c < blocks * PARE_BLOCK; c++) {
+         int32_t sum = 0;
+         for (int64_t i = 0; i < 4 * kq; i++) sum += act[r * lda + i] * lines[place(c, i, kq)];
+         out[r * ldo + c] = sum;
+      }
+   }
+}
+
+static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, const uint8_t *lines, int64_t kq,
+                            int64_t blocks, int32_t *out, int64_t ldo)
+{
+   for (int64_t r = 0; r < rows; r++) {
+      for (int64_t c = 0; c < blocks * PARE_BLOCK; c++) {
+         int32_t sum = 0;
+         for (int64_t i = 0; i < 4 * kq; i++) sum += codes[r * ldc + i] * (int8_t)lines[place(c, i, kq)];
+         out[r * ldo + c] = sum;
+      }
+   }
+}
+
+/* p = exp(p - max), in place, for the keys [lo, hi) of the block; returns the 16-lane sum. */
+static float exponentials(float *p, int64_t lo, int64_t hi, float max)
+{
+   float lanes[16] = { 0 };
+   for (int64_t j = lo; j < hi; j++) {
+      p[j] = pare_expf(p[j] - max);
+      lanes[j % 16] += p[j];
+   }
+   for (int h = 8; h > 0; h /= 2) {
+      for (int l = 0; l < h; l++) lanes[l] += lanes[l + h];
+   }
+   return lanes[0];
+}
+
+static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
+                  int64_t hi, attention_state *state, uint8_t *codes)
+{
+   float p[PARE_ATTN_BLOCK], max = state->max;
+   uint32_t largest = 0;
+   for (int64_t j = lo; j < hi; j++) {
+      p[j] = (float)(raw[j] - offset) * (factor * block->key_scales[j]);
+      max = p[j] > max ? p[j] : max;
+   }
+   state->keep = pare_expf(state->max - max);
+   state->max = max;
+   state->sum = pare_fmaf(state->sum, state->keep, exponentials(p, lo, hi, max));
+   for (int64_t j = lo; j < hi; j++) {
+      p[j] *= block->value_scales[j];
+      uint32_t magnitude = pare_round_magnitude(p[j]);
+      largest = magnitude > largest ? magnitude : largest;
+   }
+   pare_rounding rounding = pare_round_weights(largest);
+   state->step = rounding.scale;
+   for (int64_t j = 0; j < PARE_ATTN_BLOCK; j++) {
+      bool counts = j >= lo && j < hi && !rounding.zero;
+      codes[j] = counts ? pare_round_weight(p[j], rounding.inverse) : 0;
+   }
+}
+
+static void add_values(const int32_t *raw, const attention_state *state, int64_t n, float *out)
+{
+   for (int64_t d = 0; d < n; d++) out[d] = pare_fmaf((float)raw[d], state->step, out[d] * state->keep);
+}
+
+#include "kernels/attention_i8_body.h"
+
+static void kv_store_i8(const pare_kernels *self, const float *k, const float *v, const pare_kv_i8 *kv,
+                        int64_t pos, float *tmp)
+{
+   int64_t size = kv->head_dim, at = pos % PARE_ATTN_BLOCK;
+   kv_block block = kv_block_of(kv, pos);
+   uint8_t *key = block.keys + at / 16 * 16 * size + at % 16 * 4;
+   uint8_t *value = block.values + at / 4 * 64 + at % 4;
+   int8_t *codes = (int8_t *)(tmp + size);
+   int32_t sum;
+   self->quant_row(k, size, kv->rotation, codes, size, tmp, &block.key_scales[at], &sum);
+   for (int64_t d = 0; d < size; d++) key[d / 4 * 64 + d % 4] = (uint8_t)(codes[d] + 128);
+   self->quant_row(v, size, kv->rotation, codes, size, tmp, &block.value_scales[at], &sum);
+   for (int64_t d = 0; d < size; d++) value[d / 16 * 1024 + d % 16 * 4] = (uint8_t)codes[d];
+}
+
+void PARE_SCALAR(attention_i8)(pare_kernels *k)
+{
+   k->kv_store_i8 = kv_store_i8;
+   k->attention_i8 = attend;
+}
