@@ -20,9 +20,8 @@ passed=0 failed=0 skipped=0
 packages="gcc libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libcjson-dev nettle-dev
    libpcre2-dev libutf8proc-dev check"
 case $builds in *clang*) packages="$packages clang libclang-rt-14-dev" ;; esac
-case $builds in
-   *aarch64*) [ "$(uname -m)" = aarch64 ] || packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
-esac
+cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+case $builds in *aarch64*) [ "$(uname -m)" = aarch64 ] || packages="$packages $cross" ;; esac
 
 install_packages() {
    local missing=() name
