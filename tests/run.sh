@@ -1,18 +1,18 @@
 #!/bin/bash
 # run.sh: everything a commit must pass, on a fresh Debian 12 machine. Installs missing packages (apt-get,
 # as root or with sudo), builds build/debug (AddressSanitizer, UndefinedBehaviorSanitizer) and build/release
-# with gcc, runs every test of both, and compiles everything with clang besides. Warnings are errors. The
-# last line is "N passed, N failed, N skipped", summed over both builds and the compile; the exit status is
-# 0 when nothing failed.
+# with gcc, runs every test of both, compiles everything with clang besides, and runs the Arm kernels by
+# emulation. Warnings are errors. The last line is "N passed, N failed, N skipped", summed over all of these;
+# the exit status is 0 when nothing failed.
 #
 #    PARE_NO_INSTALL=1     install nothing: fail where a package is missing
-#    PARE_BUILDS="debug"   only these of: debug release clang (default: all three)
+#    PARE_BUILDS="debug"   only these of: debug release clang aarch64 (default: all four)
 #    PARE_BUILD_DIR=DIR    where the builds go (default: build)
 #    PARE_TESTS="a b"      only these tests, or "--suite NAME"
 #    JOBS=N                compile with N jobs, run N tests at a time (default: processors, at most 8)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-builds=${PARE_BUILDS:-debug release clang}
+builds=${PARE_BUILDS:-debug release clang aarch64}
 dir=${PARE_BUILD_DIR:-build}
 jobs=${JOBS:-$(($(nproc) < 8 ? $(nproc) : 8))}
 passed=0 failed=0 skipped=0
@@ -20,6 +20,8 @@ passed=0 failed=0 skipped=0
 packages="gcc libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libcjson-dev nettle-dev
    libpcre2-dev libutf8proc-dev check"
 case $builds in *clang*) packages="$packages clang libclang-rt-14-dev" ;; esac
+cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+case $builds in *aarch64*) [ "$(uname -m)" = aarch64 ] || packages="$packages $cross" ;; esac
 
 install_packages() {
    local missing=() name
@@ -82,12 +84,25 @@ compile_clang() {
    fi
 }
 
+# The kernels for Arm, under emulation; a machine that is one has them in its other builds.
+test_aarch64() {
+   echo "== aarch64"
+   if [ "$(uname -m)" = aarch64 ]; then
+      skipped=$((skipped + 1))
+   elif tests/kernels/aarch64.sh; then
+      passed=$((passed + 1))
+   else
+      failed=$((failed + 1))
+   fi
+}
+
 if install_packages; then
    for build in $builds; do
       case $build in
          debug) test_build debug -Dbuildtype=debugoptimized -Db_sanitize=address,undefined ;;
          release) test_build release -Dbuildtype=release ;;
          clang) compile_clang ;;
+         aarch64) test_aarch64 ;;
          *) echo "no build named $build"; failed=$((failed + 1)) ;;
       esac
    done

@@ -7,24 +7,24 @@
 enum { FEW_ROWS = 8 };
 
 /* Registers: literal numbers, as the intrinsics want them. */
-#define SUM0 0
-#define SUM1 1
-#define SUM2 2
-#define SUM3 3
-#define ACT 4
-#define LINES0 5
-#define LINES1 6
-#define FOR_FOUR(X) X(0, LINES0) X(1, LINES1) X(2, LINES0) X(3, LINES1)
+#define SUM0          0
+#define SUM1          1
+#define SUM2          2
+#define SUM3          3
+#define ACT           4
+#define LINES0        5
+#define LINES1        6
+#define FOR_FOUR(X)   X(0, LINES0) X(1, LINES1) X(2, LINES0) X(3, LINES1)
 #define ZERO(b, tile) _tile_zero(SUM##b);
-#define STORE(b, tile) \
+#define STORE(b, tile)                                                                                       \
    if (b < count) _tile_stored(SUM##b, out + (block + b) * PARE_BLOCK, (size_t)ldo * 4);
 /* The product's name says which side is signed: activations by keys, weights by values. */
-#define MULTIPLY(b, tile, dpb)                                            \
-   if (b < count) {                                                       \
-      _tile_loadd(tile, lines + (block + b) * kq * 64 + k * 64, 64);      \
-      dpb(SUM##b, ACT, tile);                                             \
+#define MULTIPLY(b, tile, dpb)                                                                               \
+   if (b < count) {                                                                                          \
+      _tile_loadd(tile, lines + (block + b) * kq * 64 + k * 64, 64);                                         \
+      dpb(SUM##b, ACT, tile);                                                                                \
    }
-#define KEYS(b, tile) MULTIPLY(b, tile, _tile_dpbsud)
+#define KEYS(b, tile)   MULTIPLY(b, tile, _tile_dpbsud)
 #define VALUES(b, tile) MULTIPLY(b, tile, _tile_dpbusd)
 
 /* All 16 rows of the tiles, whatever is in the last ones. */
@@ -60,8 +60,8 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
 
 #include "kernels/attention_i8_body.h"
 
-static void attention_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                         float scale, void *scratch)
+static void attention_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
+                         int64_t n, float scale, void *scratch)
 {
    if (n <= FEW_ROWS || kv->head_dim % PARE_TILE_BYTES != 0) {
       pare_avx512_attend_i8(self, kv, rows, n, scale, scratch);

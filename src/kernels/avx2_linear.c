@@ -16,7 +16,7 @@
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
-enum { TILE_ROWS = 10, FEW_ROWS = 4 };
+enum { TILE_ROWS = 10, FEW_ROWS = 4, BYTES_AHEAD = 2048 };
 
 PARE_INLINE __m256i broadcast_codes(const int8_t *a)
 {
@@ -66,6 +66,7 @@ PARE_INLINE void few(const pare_linear_i8 *p, int64_t block, int64_t row, const 
    const int8_t *a = p->act + row * lda;
    FOR_FEW(DECLARE_FEW)
    for (int64_t i = 0; i < kq; i++) {
+      _mm_prefetch((const char *)w + 64 * i + BYTES_AHEAD, _MM_HINT_T0);   /* blocks follow each other */
       __m256i low_w = load_weights(w + 64 * i), high_w = load_weights(w + 64 * i + 32);
       __m256i low_size = _mm256_abs_epi8(low_w), high_size = _mm256_abs_epi8(high_w);
       FOR_FEW(MULTIPLY_FEW)

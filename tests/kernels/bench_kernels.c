@@ -308,6 +308,39 @@ static void bench_attention(bench *b, int64_t head_dim, int64_t keys)
    check_reset(&b->c);
 }
 
+typedef struct attention_job {
+   const pare_kernels *k;
+   pare_kv_i8 kv;
+   pare_attention_row rows[PARE_ATTN_ROWS];
+   int64_t n;
+   void *scratch;
+} attention_job;
+
+static void attention_i8_run(void *arg)
+{
+   attention_job *j = arg;
+   j->k->attention_i8(j->k, &j->kv, j->rows, j->n, 0.125f, j->scratch);
+}
+
+/* n: query rows that share the keys. */
+static void bench_attention_i8(bench *b, int64_t n, int64_t head_dim, int64_t keys)
+{
+   int64_t bytes = (keys + PARE_ATTN_BLOCK - 1) / PARE_ATTN_BLOCK * pare_kv_i8_block_bytes(head_dim);
+   attention_job j = { .k = b->k, .n = n, .scratch = check_input(&b->c, (size_t)pare_attention_i8_scratch(head_dim)) };
+   j.kv = (pare_kv_i8){ check_input(&b->c, (size_t)bytes), head_dim, head_dim < 128 ? head_dim : 128 };
+   float *row = check_floats(&b->c, head_dim, 0), *out = check_input(&b->c, (size_t)(n * head_dim) * 4);
+   float *q = check_floats(&b->c, n * head_dim, 0), *tmp = check_input(&b->c, (size_t)head_dim * 8);
+   for (int64_t p = 0; p < keys; p++) b->k->kv_store_i8(b->k, row, row, &j.kv, p, tmp);
+   for (int64_t r = 0; r < n; r++)
+      j.rows[r] = (pare_attention_row){ q + r * head_dim, out + r * head_dim, 0, keys };
+   double t = fastest(b, attention_i8_run, &j);
+   char what[64];
+   snprintf(what, sizeof what, "attention_i8 rows %d dim %d keys %d", (int)n, (int)head_dim, (int)keys);
+   report(b, what, 4.0 * (double)(n * head_dim * keys), "Gop/s", t);
+   report(b, "   cache read", (double)bytes, "GB/s", t);
+   check_reset(&b->c);
+}
+
 void bench_kernels(const pare_kernels *k, const char *tier)
 {
    bool slow = strcmp(tier, "scalar") == 0;
@@ -332,4 +365,8 @@ void bench_kernels(const pare_kernels *k, const char *tier)
    bench_floats(&b);
    bench_attention(&b, 64, 512);
    bench_attention(&b, 128, 2048);
+   bench_attention_i8(&b, 1, 128, 2048);
+   bench_attention_i8(&b, 8, 64, 8192);
+   bench_attention_i8(&b, 64, 64, 512);
+   bench_attention_i8(&b, 64, 128, 2048);
 }

@@ -53,6 +53,7 @@ void check_quant(check *c);
 void check_gemm(check *c);
 void check_rows(check *c);
 void check_attention(check *c);
+void check_attention_i8(check *c);
 
 /* Against the C library; independent of tier. all: every float instead of a sample. */
 void check_accuracy(check *c, bool all);

@@ -20,7 +20,7 @@
 typedef struct tiny {
    bool gpt2, i8, fused;
    int bits;                    /* with i8: 4, 3, 2, or 0 for 8 bits a weight */
-   const char *cache;           /* "f32", "f16" */
+   const char *cache;           /* "f32", "f16", "i8" */
    const char *weights;         /* encoding of the float matrices */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
 } tiny;
