@@ -15,21 +15,9 @@ static float sum16(const float *x, int64_t n)
    return pare_tree16(s);
 }
 
-static float sum16_squares(const float *x, float mean, int64_t n)
-{
-   const __m512 center = _mm512_set1_ps(mean);
-   __m512 s = _mm512_setzero_ps();
-   for (int64_t i = 0; i < n; i += 16) {
-      __mmask16 lanes = pare_lanes(i, n);
-      __m512 d = _mm512_maskz_sub_ps(lanes, _mm512_maskz_loadu_ps(lanes, x + i), center);
-      s = _mm512_mask3_fmadd_ps(d, d, s, lanes);
-   }
-   return pare_tree16(s);
-}
-
 static void rms_norm(const float *x, const float *w, float eps, int64_t n, float *y)
 {
-   const __m512 inv = _mm512_set1_ps(1.0f / sqrtf(sum16_squares(x, 0.0f, n) / (float)n + eps));
+   const __m512 inv = _mm512_set1_ps(1.0f / sqrtf(pare_sum16_squares(x, 0.0f, n) / (float)n + eps));
    for (int64_t i = 0; i < n; i += 16) {
       __mmask16 lanes = pare_lanes(i, n);
       __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inv);
@@ -44,7 +32,7 @@ static void layer_norm(const float *x, const float *w, const float *b, float eps
 {
    float mean = sum16(x, n) / (float)n;
    const __m512 center = _mm512_set1_ps(mean);
-   const __m512 inv = _mm512_set1_ps(1.0f / sqrtf(sum16_squares(x, mean, n) / (float)n + eps));
+   const __m512 inv = _mm512_set1_ps(1.0f / sqrtf(pare_sum16_squares(x, mean, n) / (float)n + eps));
    for (int64_t i = 0; i < n; i += 16) {
       __mmask16 lanes = pare_lanes(i, n);
       __m512 v = _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), center), inv);

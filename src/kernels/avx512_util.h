@@ -64,6 +64,19 @@ PARE_INLINE float pare_tree16(__m512 s)
    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
+/* 16-lane sum of (x - mean)^2. */
+PARE_INLINE float pare_sum16_squares(const float *x, float mean, int64_t n)
+{
+   const __m512 center = _mm512_set1_ps(mean);
+   __m512 s = _mm512_setzero_ps();
+   for (int64_t i = 0; i < n; i += 16) {
+      __mmask16 lanes = pare_lanes(i, n);
+      __m512 d = _mm512_maskz_sub_ps(lanes, _mm512_maskz_loadu_ps(lanes, x + i), center);
+      s = _mm512_mask3_fmadd_ps(d, d, s, lanes);
+   }
+   return pare_tree16(s);
+}
+
 /* Transpose 16 rows of 16 dwords: pairs of dwords, of qwords, then of 128-bit lanes twice. */
 PARE_INLINE void pare_transpose16(__m512i *v)
 {

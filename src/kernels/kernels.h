@@ -82,6 +82,20 @@ typedef struct pare_attention_row {
    int64_t from, to;
 } pare_attention_row;
 
+/* A row of a residual connection, normalized and quantized. */
+typedef struct pare_norm_quant {
+   const float *a, *b;        /* [n] the row is a + b, or a alone when b is NULL */
+   float *sum;                /* [n] a + b; may be a or b; not used when b is NULL */
+   const float *gain, *bias;  /* [n]; NULL: 1, +0. rms_norm has no bias */
+   float eps;
+   int layer;                 /* layer_norm, else rms_norm */
+   int64_t n, rot, kpad;      /* as quant_row: rot 0, 32, 64 or 128, dividing n; kpad >= n */
+   int8_t *q;                 /* [kpad] */
+   float *tmp;                /* [n] scratch */
+   float *scale;
+   int32_t *code_sum;
+} pare_norm_quant;
+
 typedef struct pare_kernels pare_kernels;
 struct pare_kernels {
    /* ---- int8 product ---- */
@@ -155,6 +169,9 @@ struct pare_kernels {
    /* y = fma((x - mean) * inv, w, b), mean = 16-lane sum of x / n, inv = 1 / sqrt(var + eps), var = (16-lane
     * sum of (x - mean)^2 by fma) / n. w NULL is 1, b NULL is +0. In place allowed. */
    void (*layer_norm)(const float *x, const float *w, const float *b, float eps, int64_t n, float *y);
+
+   /* add (when there is a b), then rms_norm or layer_norm, then quant_row. self: the table of this entry. */
+   void (*norm_quant)(const pare_kernels *self, const pare_norm_quant *p);
 
    /* Elementwise, in place allowed (y may be a, b or x). The functions are those of mathf.h. */
    void (*add)(const float *a, const float *b, int64_t n, float *y);

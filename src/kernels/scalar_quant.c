@@ -61,8 +61,25 @@ static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t
    *sum = total;
 }
 
+/* Each part is a pass over a row that stays in the first-level cache. */
+static void norm_quant(const pare_kernels *self, const pare_norm_quant *p)
+{
+   const float *x = p->a;
+   if (p->b) {
+      self->add(p->a, p->b, p->n, p->sum);
+      x = p->sum;
+   }
+   if (p->layer) {
+      self->layer_norm(x, p->gain, p->bias, p->eps, p->n, p->tmp);
+   } else {
+      self->rms_norm(x, p->gain, p->eps, p->n, p->tmp);
+   }
+   self->quant_row(p->tmp, p->n, p->rot, p->q, p->kpad, p->tmp, p->scale, p->code_sum);
+}
+
 void PARE_SCALAR(quant)(pare_kernels *k)
 {
    k->hadamard = hadamard;
    k->quant_row = quant_row;
+   k->norm_quant = norm_quant;
 }

@@ -114,10 +114,11 @@ static uint32_t largest_magnitude(const float *x, int64_t k)
    return largest_bits(v8_max_bits(low, high));
 }
 
+/* In range before the limits of round.h are asked: the magnitude is at most amax * (127 / amax), which two
+ * roundings leave below 127.5. */
 PARE_INLINE v8_ints round_codes(v8 x, v8 inverse)
 {
-   v8 v = v8_max(v8_mul(x, inverse), v8_set(-PARE_ROUND_MAX));
-   return v8_round(v8_min(v, v8_set(PARE_ROUND_MAX)));
+   return v8_round(v8_mul(x, inverse));
 }
 
 /* q = codes of y; returns their sum. */

@@ -247,6 +247,33 @@ static void quant_run(void *arg)
    }
 }
 
+static void norm_quant_run(void *arg)
+{
+   float_job *j = arg;
+   float scale;
+   int32_t sum;
+   pare_norm_quant p = { .sum = j->out, .gain = j->y, .eps = 1e-5f, .n = j->n, .rot = j->rot, .kpad = j->n,
+                         .q = j->q, .tmp = j->out + j->n, .scale = &scale, .code_sum = &sum };
+   for (int64_t i = 0; i + 1 < j->m; i++) {
+      p.a = j->x + i * j->n;
+      p.b = p.a + j->n;
+      j->k->norm_quant(j->k, &p);
+   }
+}
+
+/* The same as separate calls. */
+static void norm_then_quant_run(void *arg)
+{
+   float_job *j = arg;
+   float scale, *tmp = j->out + j->n;
+   int32_t sum;
+   for (int64_t i = 0; i + 1 < j->m; i++) {
+      j->k->add(j->x + i * j->n, j->x + (i + 1) * j->n, j->n, j->out);
+      j->k->rms_norm(j->out, j->y, 1e-5f, j->n, tmp);
+      j->k->quant_row(tmp, j->n, j->rot, j->q, j->n, tmp, &scale, &sum);
+   }
+}
+
 static void rms_run(void *arg)
 {
    float_job *j = arg;
@@ -279,6 +306,10 @@ static void bench_floats(bench *b)
    report(b, "quant_row", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
    j.rot = 128;
    report(b, "quant_row, rotated by 128", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
+   report(b, "norm_quant of a sum, rotated by 128", (double)(M - 1) * N, "Gelement/s",
+          fastest(b, norm_quant_run, &j));
+   report(b, "the same in three calls", (double)(M - 1) * N, "Gelement/s",
+          fastest(b, norm_then_quant_run, &j));
    report(b, "rms_norm", (double)M * N, "Gelement/s", fastest(b, rms_run, &j));
    const struct { const char *name; void (*f)(const float *x, int64_t n, float *y); } functions[] = {
       { "silu", b->k->silu }, { "gelu_tanh", b->k->gelu_tanh }, { "gelu_erf", b->k->gelu_erf },

@@ -50,6 +50,7 @@ void check_true(check *c, const char *what, bool holds);
 void check_int8(check *c);
 void check_groups(check *c);
 void check_quant(check *c);
+void check_norm_quant(check *c);
 void check_gemm(check *c);
 void check_rows(check *c);
 void check_attention(check *c);
