@@ -13,6 +13,23 @@
 
 enum { TILE_ROWS = 16 };
 
+/* A row between two blocks. */
+typedef struct attention_state {
+   float max, sum; /* of the scores so far */
+   float keep;     /* what the output so far is multiplied by */
+   float step;     /* scale of the block's codes */
+} attention_state;
+
+/* A row at a block. */
+typedef struct attention_part {
+   const int32_t *raw; /* [64] sums of the row by the keys */
+   int32_t offset;     /* what each is too large by */
+   float factor;       /* of the row's scores: scale of its codes times that of the softmax */
+   int64_t lo, hi;     /* the positions of the block that count: [lo, hi), none if lo >= hi */
+   attention_state *state;
+   uint8_t *codes; /* [64] out: of the weights; zeros where nothing counts */
+} attention_part;
+
 /* The parts of a block of 64 positions. */
 typedef struct kv_block {
    uint8_t *keys, *values;
@@ -28,12 +45,5 @@ static inline kv_block kv_block_of(const pare_kv_i8 *kv, int64_t position)
    b.value_scales = b.key_scales + PARE_ATTN_BLOCK;
    return b;
 }
-
-/* A row between two blocks. */
-typedef struct attention_state {
-   float max, sum; /* of the scores so far */
-   float keep;     /* what the output so far is multiplied by */
-   float step;     /* scale of the block's codes */
-} attention_state;
 
 #endif

@@ -6,8 +6,8 @@
  *                         out[r][16 b + lane] for rows (<= TILE_ROWS) of signed codes and blocks of kq lines of
  *                         unsigned bytes each; may write all TILE_ROWS rows
  *    multiply_values      the same for unsigned codes and lines of signed bytes
- *    weigh(raw, offset, factor, block, lo, hi, state, codes)
- *                         the softmax of a row over a block: state and codes[64] from sums[64]
+ *    weigh_rows(parts, n, block)
+ *                         the softmax of n (<= TILE_ROWS) rows over a block: states and codes from sums
  *    add_values(raw, state, n, out)
  *                         out[n] with the block's sums of values
  *
@@ -73,19 +73,22 @@ static inline int64_t rows_of_tile(int64_t first, int64_t n)
    return n - first < TILE_ROWS ? n - first : TILE_ROWS;
 }
 
-/* The softmax of a row over the block at `start`. */
-static void weigh_row(const pare_attention_row *row, const kv_block *block, int64_t start, int64_t r,
-                      const attention_work *w)
+/* The softmax of the rows of a tile over the block at `start`. */
+static void weigh_tile(const pare_attention_row *rows, int64_t first, int64_t n, const kv_block *block,
+                       int64_t start, const attention_work *w)
 {
-   uint8_t *codes = w->codes + r * PARE_ATTN_BLOCK;
-   int64_t lo = row->from > start ? row->from - start : 0, hi = row->to - start;
-   if (!meets(row, start)) {
-      memset(codes, 0, PARE_ATTN_BLOCK);
-      return;
+   attention_part parts[TILE_ROWS];
+   for (int64_t i = 0; i < n; i++) {
+      int64_t r = first + i, lo = rows[r].from - start, hi = rows[r].to - start;
+      parts[i] = (attention_part){ .raw = w->raw + r * PARE_ATTN_BLOCK,
+                                   .offset = OFFSET * w->q_sum[r],
+                                   .factor = w->q_scale[r],
+                                   .lo = lo > 0 ? lo : 0,
+                                   .hi = hi < PARE_ATTN_BLOCK ? hi : PARE_ATTN_BLOCK,
+                                   .state = &w->state[r],
+                                   .codes = w->codes + r * PARE_ATTN_BLOCK };
    }
-   if (hi > PARE_ATTN_BLOCK) hi = PARE_ATTN_BLOCK;
-   weigh(w->raw + r * PARE_ATTN_BLOCK, OFFSET * w->q_sum[r], w->q_scale[r], block, lo, hi, &w->state[r],
-         codes);
+   weigh_rows(parts, n, block);
 }
 
 /* The block at `start` for all rows: each kind of work for all of them, so that none waits for the last product. */
@@ -96,7 +99,7 @@ static void add_block(const pare_kv_i8 *kv, const pare_attention_row *rows, int6
    for (int64_t r = 0; r < n; r += TILE_ROWS)
       multiply_keys(w->q + r * w->q_stride, w->q_stride, rows_of_tile(r, n), block.keys, kv->head_dim / 4,
                     PARE_ATTN_BLOCK / PARE_BLOCK, w->raw + r * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK);
-   for (int64_t r = 0; r < n; r++) weigh_row(&rows[r], &block, start, r, w);
+   for (int64_t r = 0; r < n; r += TILE_ROWS) weigh_tile(rows, r, rows_of_tile(r, n), &block, start, w);
    for (int64_t r = 0; r < n; r += TILE_ROWS)
       multiply_values(w->codes + r * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK, rows_of_tile(r, n), block.values,
                       PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK, w->raw + r * w->dims, w->dims);

@@ -47,13 +47,14 @@ static float exponentials(float *p, int64_t lo, int64_t hi, float max)
    return lanes[0];
 }
 
-static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
-                  int64_t hi, attention_state *state, uint8_t *codes)
+static void weigh(const attention_part *t, const kv_block *block)
 {
+   attention_state *state = t->state;
+   int64_t lo = t->lo, hi = t->hi;
    float p[PARE_ATTN_BLOCK], max = state->max;
    uint32_t largest = 0;
    for (int64_t j = lo; j < hi; j++) {
-      p[j] = (float)(raw[j] - offset) * (factor * block->key_scales[j]);
+      p[j] = (float)(t->raw[j] - t->offset) * (t->factor * block->key_scales[j]);
       max = p[j] > max ? p[j] : max;
    }
    state->keep = pare_expf(state->max - max);
@@ -68,7 +69,16 @@ static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_blo
    state->step = rounding.scale;
    for (int64_t j = 0; j < PARE_ATTN_BLOCK; j++) {
       bool counts = j >= lo && j < hi && !rounding.zero;
-      codes[j] = counts ? pare_round_weight(p[j], rounding.inverse) : 0;
+      t->codes[j] = counts ? pare_round_weight(p[j], rounding.inverse) : 0;
+   }
+}
+
+/* Rows one by one. */
+static void weigh_rows(const attention_part *parts, int64_t n, const kv_block *block)
+{
+   for (int64_t i = 0; i < n; i++) {
+      if (parts[i].lo < parts[i].hi) weigh(&parts[i], block);
+      else memset(parts[i].codes, 0, PARE_ATTN_BLOCK);
    }
 }
 

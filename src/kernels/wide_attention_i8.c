@@ -79,11 +79,12 @@ static void round_weights(const float *p, pare_rounding rounding, uint8_t *codes
    if (rounding.zero) memset(codes, 0, PARE_ATTN_BLOCK);
 }
 
-static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_block *block, int64_t lo,
-                  int64_t hi, attention_state *state, uint8_t *codes)
+static void weigh(const attention_part *t, const kv_block *block)
 {
+   attention_state *state = t->state;
+   int64_t lo = t->lo, hi = t->hi;
    float p[PARE_ATTN_BLOCK];
-   float max = scores(raw, offset, factor, block->key_scales, lo, hi, state->max, p);
+   float max = scores(t->raw, t->offset, t->factor, block->key_scales, lo, hi, state->max, p);
    state->keep = pare_expf(state->max - max);
    state->sum = pare_fmaf(state->sum, state->keep, exponentials(p, max));
    state->max = max;
@@ -97,7 +98,16 @@ static void weigh(const int32_t *raw, int32_t offset, float factor, const kv_blo
    for (int l = 0; l < 8; l++) largest = lanes[l] > largest ? lanes[l] : largest;
    pare_rounding rounding = pare_round_weights(largest);
    state->step = rounding.scale;
-   round_weights(p, rounding, codes);
+   round_weights(p, rounding, t->codes);
+}
+
+/* Rows one by one. */
+static void weigh_rows(const attention_part *parts, int64_t n, const kv_block *block)
+{
+   for (int64_t i = 0; i < n; i++) {
+      if (parts[i].lo < parts[i].hi) weigh(&parts[i], block);
+      else memset(parts[i].codes, 0, PARE_ATTN_BLOCK);
+   }
 }
 
 static void add_values(const int32_t *raw, const attention_state *state, int64_t n, float *out)
