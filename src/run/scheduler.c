@@ -127,6 +127,17 @@ void pare_scheduler_destroy(pare_ctx *ctx, pare_scheduler *s)
 
 /* ---- requests come ---- */
 
+/* Here, since the session would refuse the whole batch that the token comes to stand in. */
+static pare_status check_ids(pare_ctx *ctx, const pare_scheduler *s, const pare_request *request)
+{
+   for (size_t i = 0; i < request->n; i++) {
+      if (request->prompt[i] < s->model->vocab) continue;
+      return pare_fail(ctx, PARE_INPUT, NULL, "token %zu of the prompt: id %u, expected 0 to %lld", i,
+                       (unsigned)request->prompt[i], (long long)s->model->vocab - 1);
+   }
+   return PARE_OK;
+}
+
 pare_status pare_scheduler_add(pare_ctx *ctx, pare_scheduler *s, const pare_request *request)
 {
    PARE_TRY(pare_sampler_check(ctx, &request->sampling));
@@ -135,6 +146,7 @@ pare_status pare_scheduler_add(pare_ctx *ctx, pare_scheduler *s, const pare_requ
    if (request->n < 1 || request->n > (size_t)s->limits->context)
       return pare_fail(ctx, PARE_INPUT, NULL, "a prompt of %zu tokens, expected 1 to %lld", request->n,
                        (long long)s->limits->context);
+   PARE_TRY(check_ids(ctx, s, request));
    waiting *w = pare_alloc(ctx, sizeof *w + request->n * sizeof *w->prompt);
    if (!w) return PARE_RESOURCE;
    w->request = *request;

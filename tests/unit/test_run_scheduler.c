@@ -336,6 +336,9 @@ START_TEST(refuses)
    assert_fails(&r.ctx, pare_scheduler_add(&r.ctx, s, &bad), PARE_INPUT, "0 tokens, expected 1 to 100");
    bad.n = 101;
    assert_fails(&r.ctx, pare_scheduler_add(&r.ctx, s, &bad), PARE_INPUT, "101 tokens, expected 1 to 100");
+   bad.n = 1;
+   bad.prompt = &(uint32_t){ (uint32_t)r.model->vocab };
+   assert_fails(&r.ctx, pare_scheduler_add(&r.ctx, s, &bad), PARE_INPUT, "token 0 of the prompt: id");
    bad = r.jobs[0].request;
    bad.sampling.top_p = 0;
    assert_fails(&r.ctx, pare_scheduler_add(&r.ctx, s, &bad), PARE_USAGE, "expected 1e-09 to 1");
