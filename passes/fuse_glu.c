@@ -95,7 +95,7 @@ static bool describe(const match *m, pare_linear_attrs *attrs, pare_node_spec *s
 }
 
 /* The new node stands where the last of the old ones did. */
-static pare_status fuse(pare_ctx *ctx, pare_pass_run *run, const match *m, pare_node **at)
+static pare_status fuse(pare_ctx *ctx, pare_pass_run *run, const match *m)
 {
    pare_graph *graph = run->model->graph;
    const char *pattern = m->up ? gated : activated;
@@ -107,8 +107,7 @@ static pare_status fuse(pare_ctx *ctx, pare_pass_run *run, const match *m, pare_
    if (!describe(m, &attrs, &spec, name))
       return pare_pass_declined(ctx, run, pattern, last->name, "the names are too long to be joined");
    PARE_TRY(pare_graph_add_node(ctx, graph, &spec, last, &result));
-   *at = result->producer;
-   pare_graph_replace_value(graph, last->output[0], result);
+   pare_graph_take_over(last->output[0], result);
    if (m->mul) pare_graph_remove_node(graph, m->mul);
    pare_graph_remove_node(graph, m->activation);
    pare_graph_remove_node(graph, m->gate);
@@ -116,28 +115,45 @@ static pare_status fuse(pare_ctx *ctx, pare_pass_run *run, const match *m, pare_
    return pare_pass_applied(ctx, run, pattern, name);
 }
 
-/* The node may give way to another, from which the walk goes on. */
-static pare_status visit(pare_ctx *ctx, pare_pass_run *run, pare_node **node)
+/* All matches that end in an `op`, into `out` ([nodes]); says of what only begins why it is none. */
+static pare_status find(pare_ctx *ctx, pare_pass_run *run, pare_op op, match *out, size_t *count)
 {
    pare_uses uses;
-   match m;
-   bool is_mul = (*node)->op == PARE_OP_mul;
-   PARE_TRY(pare_check_stop(ctx));
-   PARE_TRY(pare_uses_find(ctx, run->model->graph, &uses));
-   const char *why = is_mul ? match_gated(&uses, *node, &m) : match_activated(&uses, *node, &m);
+   pare_status status = pare_uses_find(ctx, run->model->graph, &uses);
+   *count = 0;
+   if (status != PARE_OK) return status;
+   for (pare_node *node = run->model->graph->first; node && status == PARE_OK; node = node->next) {
+      if (node->op != op) continue;
+      match *m = &out[*count];
+      const char *why = op == PARE_OP_mul ? match_gated(&uses, node, m) : match_activated(&uses, node, m);
+      if (!why) ++*count;
+      else if (*why)
+         status = pare_pass_declined(ctx, run, op == PARE_OP_mul ? gated : activated, node->name, "%s", why);
+   }
    pare_uses_finish(ctx, &uses);
-   if (!why) return fuse(ctx, run, &m, node);
-   return *why ? pare_pass_declined(ctx, run, is_mul ? gated : activated, (*node)->name, "%s", why) : PARE_OK;
+   return status;
+}
+
+/* Matches have no node in common: their values have one user. */
+static pare_status fuse_all(pare_ctx *ctx, pare_pass_run *run, pare_op op, match *room)
+{
+   size_t count;
+   PARE_TRY(find(ctx, run, op, room, &count));
+   for (size_t i = 0; i < count; i++) {
+      PARE_TRY(pare_check_stop(ctx));
+      PARE_TRY(fuse(ctx, run, &room[i]));
+   }
+   return PARE_OK;
 }
 
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
-   pare_graph *graph = run->model->graph;
-   for (pare_node *node = graph->first; node; node = node->next)
-      if (node->op == PARE_OP_mul) PARE_TRY(visit(ctx, run, &node));
-   for (pare_node *node = graph->first; node; node = node->next)
-      if (node->op == PARE_OP_activation) PARE_TRY(visit(ctx, run, &node));
-   return PARE_OK;
+   match *room = pare_alloc_array(ctx, run->model->graph->n_nodes + 1, sizeof *room);
+   if (!room) return PARE_RESOURCE;
+   pare_status status = fuse_all(ctx, run, PARE_OP_mul, room);
+   if (status == PARE_OK) status = fuse_all(ctx, run, PARE_OP_activation, room);
+   pare_free(ctx, room);
+   return status;
 }
 
 const pare_pass pare_pass_fuse_glu = {

@@ -62,7 +62,8 @@ static pare_status by_the_norm(pare_ctx *ctx, pare_pass_run *run, pare_value *va
 }
 
 /* One node before the first of the products, for all of them. */
-static pare_status by_a_node(pare_ctx *ctx, pare_pass_run *run, pare_node *first, int64_t rotation)
+static pare_status by_a_node(pare_ctx *ctx, pare_pass_run *run, const pare_uses *uses, pare_node *first,
+                             int64_t rotation)
 {
    pare_graph *graph = run->model->graph;
    pare_value *value = first->input[0], *result;
@@ -74,35 +75,47 @@ static pare_status by_a_node(pare_ctx *ctx, pare_pass_run *run, pare_node *first
    const pare_node_spec spec = { .op = PARE_OP_quantize, .name = name, .n_inputs = 1, .input = { value },
                                  .attrs = &attrs };
    PARE_TRY(pare_graph_add_node(ctx, graph, &spec, first, &result));
-   for (pare_node *node = first; node; node = node->next)
-      if (quantizes(node) && node->input[0] == value) node->input[0] = result;
+   for (size_t i = uses->first[value->index]; i < uses->first[value->index + 1]; i++)
+      if (quantizes(uses->user[i])) uses->user[i]->input[0] = result;
    return pare_pass_applied(ctx, run, by_itself, name);
 }
 
-static pare_status visit(pare_ctx *ctx, pare_pass_run *run, pare_node *node)
+/* A value is looked at once, with the first product that reads it: `mixed` ([values]) remembers what then was
+ * declined. */
+static pare_status visit(pare_ctx *ctx, pare_pass_run *run, const pare_uses *uses, bool *mixed, pare_node *node)
 {
-   pare_uses uses;
    pare_value *value = node->input[0];
    int64_t rotation = node->weight[0]->encoding.rotation;
-   PARE_TRY(pare_check_stop(ctx));
-   PARE_TRY(pare_uses_find(ctx, run->model->graph, &uses));
-   readers found = look_at(&uses, value, rotation);
-   pare_uses_finish(ctx, &uses);
    bool norm = norm_of(value) != NULL;
+   readers found = { .alike = false };
+   PARE_TRY(pare_check_stop(ctx));
+   if (!mixed[value->index]) found = look_at(uses, value, rotation);
+   mixed[value->index] = !found.alike;
    if (!found.alike)
       return pare_pass_declined(ctx, run, norm ? by_norm : by_itself, node->name,
                                 "products of one value are rotated differently");
    if (norm && found.only_products) return by_the_norm(ctx, run, value, rotation);
    if (norm)
       PARE_TRY(pare_pass_declined(ctx, run, by_norm, value->producer->name, "its result has other uses"));
-   return by_a_node(ctx, run, node, rotation);
+   return by_a_node(ctx, run, uses, node, rotation);
 }
 
+/* What is found of the uses at first stays true of values not visited: none leaves, new ones come behind, and a
+ * product that was given another input reads no f32 any more. */
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
-   for (pare_node *node = run->model->graph->first; node; node = node->next)
-      if (quantizes(node)) PARE_TRY(visit(ctx, run, node));
-   return PARE_OK;
+   pare_graph *graph = run->model->graph;
+   pare_uses uses;
+   bool *mixed = pare_alloc_array(ctx, graph->n_values + 1, sizeof *mixed);
+   if (!mixed) return PARE_RESOURCE;
+   pare_status status = pare_uses_find(ctx, graph, &uses);
+   if (status == PARE_OK) {
+      for (pare_node *node = graph->first; node && status == PARE_OK; node = node->next)
+         if (quantizes(node)) status = visit(ctx, run, &uses, mixed, node);
+      pare_uses_finish(ctx, &uses);
+   }
+   pare_free(ctx, mixed);
+   return status;
 }
 
 const pare_pass pare_pass_fuse_norm_quant = {

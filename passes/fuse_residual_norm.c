@@ -55,9 +55,9 @@ static pare_status fuse(pare_ctx *ctx, pare_pass_run *run, pare_node *norm)
    if (!describe(add, norm, &attrs, &spec, name))
       return pare_pass_declined(ctx, run, pattern, norm->name, "the names are too long to be joined");
    PARE_TRY(pare_graph_add_node(ctx, graph, &spec, add, results));
-   pare_graph_replace_value(graph, norm->output[0], results[1]);
+   pare_graph_take_over(norm->output[0], results[1]);
    pare_graph_remove_node(graph, norm);
-   pare_graph_replace_value(graph, add->output[0], results[0]);
+   pare_graph_take_over(add->output[0], results[0]);
    pare_graph_remove_node(graph, add);
    return pare_pass_applied(ctx, run, pattern, name);
 }

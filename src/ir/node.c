@@ -132,6 +132,21 @@ void pare_graph_remove_node(pare_graph *graph, pare_node *node)
    unlist_outputs(graph, node, node->n_outputs);
 }
 
+static void set_result(pare_node *node, const pare_value *old, pare_value *value)
+{
+   size_t i = 0;
+   while (node->output[i] != old) i++;
+   node->output[i] = value;
+   value->producer = node;
+}
+
+void pare_graph_take_over(pare_value *from, pare_value *to)
+{
+   pare_node *old = from->producer, *node = to->producer;
+   set_result(old, from, to);
+   set_result(node, to, from);
+}
+
 void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to)
 {
    if (from->kind == PARE_VALUE_STATE && to->kind == PARE_VALUE_STATE) {

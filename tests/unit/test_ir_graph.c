@@ -192,6 +192,26 @@ START_TEST(a_state_has_one_user)
 }
 END_TEST
 
+/* The old value lives on as the new node's result, with its users. */
+START_TEST(a_new_node_takes_over)
+{
+   begin();
+   pare_value *old = node("act")->output[0], *result;
+   pare_node_spec spec = { .op = PARE_OP_activation, .name = "again", .n_inputs = 1 };
+   spec.input[0] = node("act")->input[0];
+   assert_ok(&ctx, pare_graph_add_node(&ctx, graph, &spec, node("act"), &result));
+   size_t n_values = graph->n_values;
+   pare_graph_take_over(old, result);
+   assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
+   pare_graph_remove_node(graph, node("act"));
+   assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
+   ck_assert_ptr_eq(node("again")->output[0], old);
+   ck_assert_ptr_eq(node("last")->input[0], old);
+   ck_assert_uint_eq(graph->n_values, n_values - 1);
+   end();
+}
+END_TEST
+
 /* Each kind of damage, done, and seen by validate as `status` with `text`. */
 #define DAMAGE(change, text)                                                                \
    do {                                                                                     \
@@ -290,6 +310,6 @@ END_TEST
 
 UNIT_MAIN("ir_graph", finds_things, patterns_match_with_and_without_prefix, a_node_can_be_replaced,
           a_weight_can_be_replaced_and_removed, a_clone_is_the_same_and_shares_bytes,
-          building_refuses_what_does_not_fit, a_state_has_one_user, validate_sees_damaged_nodes,
-          validate_sees_damaged_lists, validate_sees_other_rotations,
+          building_refuses_what_does_not_fit, a_state_has_one_user, a_new_node_takes_over,
+          validate_sees_damaged_nodes, validate_sees_damaged_lists, validate_sees_other_rotations,
           every_allocation_may_fail)

@@ -75,4 +75,44 @@ START_TEST(memory_runs_out_anywhere)
 }
 END_TEST
 
-UNIT_MAIN("pipeline_fuse", a_layer_of_primitives_becomes_a_layer, memory_runs_out_anywhere)
+/* Nodes, and what is said of them, when one value has many products. */
+static void fuse_many(int count, size_t *n_nodes, size_t *said)
+{
+   pare_str text = { 0 };
+   pare_model *model;
+   pare_recipe *recipe;
+   pare_pipeline_report *report;
+   const pare_pipeline_options options = { .trusted = true };
+   pare_str_printf(&ctx, &text, "graph \"g\" {\n  input %%tokens : i32[tokens]\n  weight \"e\" [4, 8] f32\n"
+                                "  %%0 = embed \"e\" (%%tokens) [\"e\"] : f32[tokens, 8]\n");
+   for (int i = 1; i <= count; i++)
+      pare_str_printf(&ctx, &text, "  %%%d = linear \"l%d\" (%%0) [\"e\"]%s : f32[tokens, 4]\n  output %%%d\n", i, i,
+                      i % 3 ? "" : " {\"activation\":\"relu\"}", i);
+   pare_str_puts(&ctx, &text, "}\n");
+   assert_ok(&ctx, model_from_text(&ctx, text.data, &model));
+   assert_ok(&ctx, recipe_from_steps(&ctx, "{\"pass\": \"fuse_linear\"}", &recipe));
+   assert_ok(&ctx, pare_pipeline_run(&ctx, recipe, model, &options, &report));
+   *n_nodes = model->graph->n_nodes;
+   *said = strlen(report->passes[0].patterns);
+   pare_pipeline_report_destroy(&ctx, report);
+   pare_recipe_destroy(&ctx, recipe);
+   pare_model_destroy(&ctx, model);
+   pare_str_finish(&ctx, &text);
+}
+
+/* A report must not grow faster than the graph: artifacts of strangers are fused when they are opened. */
+START_TEST(many_products_of_one_value)
+{
+   size_t n_nodes, few, many;
+   unit_heap_init(&ctx, &heap);
+   fuse_many(120, &n_nodes, &few);
+   ck_assert_uint_eq(n_nodes, 1 + 40 + 20);
+   fuse_many(1200, &n_nodes, &many);
+   ck_assert_uint_eq(n_nodes, 1 + 400 + 200);
+   ck_assert_uint_lt(many, 13 * few);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+UNIT_MAIN("pipeline_fuse", many_products_of_one_value, a_layer_of_primitives_becomes_a_layer,
+          memory_runs_out_anywhere)
