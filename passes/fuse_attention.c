@@ -12,11 +12,15 @@
  * Leaves:  what sees two masks that attention cannot say together, heads of different sizes, another axis.
  * Bound:   outputs differ by at most 5e-4 of the largest, from rounding in another order; rows for which everything is
  *          masked give zeros. */
+#include <math.h>
+
 #include "ops/mask_form.h"
 #include "ops/ops.h"
 #include "ops/view.h"
 #include "passes/passes.h"
 #include "pipeline/rewrite.h"
+
+#define MOST_SCALE 1e6 /* of attention's attribute */
 
 enum { Q, K, V, SOFTMAX, MASK, MORE_MASK, KEEP_IF, DROP_IF, FILL, Q_SCALE, K_SCALE, SCALE };
 
@@ -158,8 +162,10 @@ static bool find_operands(scheme *s)
 
 /* ---- masks ---- */
 
+/* Attention is causal by one order alone: a second mask that goes by another one stays a tensor. */
 static void take_mask(scheme *s, pare_mask_form form, pare_value *mask)
 {
+   if (s->causal && form.positions != s->positions) form.kind = PARE_MASK_TENSOR;
    if (form.kind == PARE_MASK_TENSOR) s->mask[s->n_masks++] = mask;
    else s->causal = true;
    if (form.kind == PARE_MASK_POSITIONS) s->positions = form.positions;
@@ -223,6 +229,7 @@ static void find_last(scheme *s)
       if (!pare_view_apply(&view, node)) return;
       chain[n] = node;
       if (!is_matrix(s, &view)) continue;
+      if (s->r->match->n_inside + n + 1 > PARE_MATCH_NODES) return;
       for (size_t i = 0; i <= n; i++) pare_match_enter(s->r->match, chain[i]);
       s->last = node;
       return;
@@ -300,11 +307,15 @@ static pare_status make_mask(pare_ctx *ctx, scheme *s, pare_value **out)
    return add_reshape(ctx, s, "mask", (pare_ints){ .count = 2, .items = { 1, -1 } }, *out, out);
 }
 
+static double scale_of(const pare_match *m)
+{
+   return m->number[SCALE] * m->number[Q_SCALE] * m->number[K_SCALE];
+}
+
 static pare_status add_attention(pare_ctx *ctx, scheme *s, pare_value **out)
 {
-   const pare_match *m = s->r->match;
    pare_attention_attrs attrs = { .heads = s->heads, .kv_heads = s->k.n, .head_dim = s->size, .causal = s->causal };
-   attrs.scale = m->number[SCALE] * m->number[Q_SCALE] * m->number[K_SCALE];
+   attrs.scale = scale_of(s->r->match);
    pare_node_spec spec = { .op = PARE_OP_attention, .n_inputs = 3, .attrs = &attrs,
                            .input = { s->q.matrix, s->k.matrix, s->v.matrix } };
    if (s->positions) spec.input[spec.n_inputs++] = s->positions;
@@ -331,6 +342,8 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    const pare_axis_attrs *axis = weights->producer->attrs;
    if (axis->axis != -1 && axis->axis != weights->type.rank - 1)
       return pare_rewrite_refuse(r, "%s does not go over the keys", weights->producer->name);
+   if (!(fabs(scale_of(r->match)) <= MOST_SCALE))
+      return pare_rewrite_refuse(r, "the scale is %g, expected at most %g", scale_of(r->match), MOST_SCALE);
    if (!find_sizes(&s))
       return pare_rewrite_refuse(r, "queries, keys and values are not [batch, heads, tokens, elements] of known and "
                                     "equal sizes");

@@ -39,6 +39,8 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
    if (!(attrs.eps >= 0 && attrs.eps <= 1)) return pare_rewrite_refuse(r, "eps is %g, expected [0, 1]", attrs.eps);
    if (!m->value[GAIN]) return pare_rewrite_refuse(r, "it has no gain, which layer_norm needs");
    if (!pare_rewrite_by_rows(r)) return PARE_OK;
+   if (!pare_type_equal(&m->value[X]->type, &r->root->output[0]->type))
+      return pare_rewrite_refuse(r, "%s has another shape than what it is made of", r->root->name);
    for (int slot = GAIN; slot <= BIAS && m->value[slot]; slot++) {
       spec.weight[spec.n_weights] = pare_rewrite_vector(r, m->value[slot], m->value[X]);
       if (!spec.weight[spec.n_weights++]) return PARE_OK;

@@ -72,8 +72,9 @@ static bool is_slice(const pare_node *node, int64_t from, int64_t to, int64_t st
    const pare_slice_attrs *attrs = node->attrs;
    int rank = node->input[0]->type.rank;
    bool columns = attrs->axis == -1 || attrs->axis == rank - 1;
-   /* places from .. to - 1 by step, however the end is written */
-   return columns && attrs->from == from && attrs->step == step && attrs->to > to - step && attrs->to <= to;
+   /* places from .. to - 1 by step, however the end is written: as many */
+   int64_t count = node->output[0]->type.dim[rank - 1];
+   return columns && attrs->from == from && attrs->step == step && count == (to - from + step - 1) / step;
 }
 
 static bool joins_last(const pare_node *node)

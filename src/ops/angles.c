@@ -129,7 +129,12 @@ static pare_status try_part(pare_ctx *ctx, const pare_graph *graph, const pare_g
    if (out->rows_axis == 0 || rows == 1 || rows > MOST_ROWS)
       return is_not(out, "the angles are not one row a position");
    pare_status status = evaluate(ctx, part, positions, &t);
-   if (status == PARE_OK) status = judge(&t, pairs, order, positions, graph, out);
+   if (status == PARE_INPUT) {
+      pare_ctx_clear(ctx);
+      status = is_not(out, "the angles cannot be computed for trial positions");
+   } else if (status == PARE_OK) {
+      status = judge(&t, pairs, order, positions, graph, out);
+   }
    pare_free(ctx, t.values);
    pare_free(ctx, t.positions);
    return status;

@@ -1,6 +1,8 @@
 /* mask_form: see mask_form.h. */
 #include "ops/mask_form.h"
 
+#include <math.h>
+
 #include "ir/match.h"
 #include "ops/ops.h"
 #include "ops/view.h"
@@ -31,11 +33,14 @@ static bool is_causal_sum(const pare_weight *weight, int64_t n)
    return true;
 }
 
-/* Whether `relation` (of constant's element to number) is what causal attention asks for, everywhere. */
-static bool is_causal_choice(const pare_weight *weight, int64_t n, int relation, double number, bool attends)
+/* Whether `relation` (of constant's element, perhaps without its fraction, to number) is what causal attention asks
+ * for, everywhere. */
+static bool is_causal_choice(const pare_weight *weight, int64_t n, bool cut_off, int relation, double number,
+                             bool attends)
 {
    for (int64_t i = 0; i < n * n; i++) {
       double x = (double)pare_weight_value(weight, i);
+      if (cut_off) x = isnan(x) ? 0 : trunc(x);
       bool holds = relation == PARE_COMPARE_LT   ? x < number
                    : relation == PARE_COMPARE_LE ? x <= number
                    : relation == PARE_COMPARE_GT ? x > number
@@ -81,13 +86,13 @@ pare_mask_form pare_mask_of_condition(const pare_value *condition, int64_t rows,
    if (!node || rows != keys) return tensor;
    if (node->op == PARE_OP_cast) {
       const pare_weight *weight = square_of(node->input[0], rows);
-      return weight && is_causal_choice(weight, rows, PARE_COMPARE_NE, 0, attends) ? by_rows : tensor;
+      return weight && is_causal_choice(weight, rows, true, PARE_COMPARE_NE, 0, attends) ? by_rows : tensor;
    }
    if (node->op != PARE_OP_compare) return tensor;
    const pare_compare_attrs *attrs = node->attrs;
    const pare_weight *weight = square_of(node->input[0], rows);
    if (weight && pare_value_number(node->input[1], &number))
-      return is_causal_choice(weight, rows, attrs->kind, number, attends) ? by_rows : tensor;
+      return is_causal_choice(weight, rows, false, attrs->kind, number, attends) ? by_rows : tensor;
    return of_positions(node, rows, attends);
 }
 
