@@ -136,14 +136,13 @@ static pare_status read_prompt(pare_ctx *ctx, generation *g)
 
 static pare_status check_prompt(pare_ctx *ctx, const generation *g)
 {
-   const pare_model *model = g->runner->model;
    size_t n = g->c.prompt.size;
+   int64_t most = pare_continuation_most(g->runner);
    if (n == 0)
       return pare_fail(ctx, PARE_USAGE, "--prompt",
                        "empty, and the model states no start token to begin from");
-   if ((int64_t)n > model->context)
-      return pare_fail(ctx, PARE_USAGE, "--prompt", "%zu tokens, the model's context is %lld", n,
-                       (long long)model->context);
+   if ((int64_t)n > most)
+      return pare_fail(ctx, PARE_USAGE, "--prompt", "%zu tokens, the context is %lld", n, (long long)most);
    return PARE_OK;
 }
 

@@ -31,7 +31,10 @@ pare_status pare_continuation_start(pare_ctx *ctx, const pare_runner *r, const c
 {
    if (r->options->ids) return pare_ids_parse(ctx, text, size, where, line, r->model->vocab, &out->prompt);
    PARE_TRY(pare_detokenizer_create(ctx, r->tokenizer, true, &out->detokenizer));
-   return encode(ctx, r, text, size, &out->prompt);
+   pare_status status = encode(ctx, r, text, size, &out->prompt);
+   if (status != PARE_INPUT) return status;
+   pare_error found = ctx->error;
+   return pare_fail_again(ctx, status, where, "%s", found.message);
 }
 
 pare_status pare_continuation_push(pare_ctx *ctx, pare_continuation *c, uint32_t token)
@@ -53,6 +56,12 @@ void pare_continuation_finish(pare_ctx *ctx, pare_continuation *c)
    pare_ids_finish(ctx, &c->prompt);
    pare_detokenizer_destroy(ctx, c->detokenizer);
    c->detokenizer = NULL;
+}
+
+int64_t pare_continuation_most(const pare_runner *r)
+{
+   int64_t most = r->model->context, given = r->options->context;
+   return given > 0 && given < most ? given : most;
 }
 
 int64_t pare_continuation_context(const pare_runner *r, const pare_continuation *c, int64_t max_tokens)

@@ -37,6 +37,8 @@ pare_status pare_continuation_push(pare_ctx *ctx, pare_continuation *c, uint32_t
 /* Adds the text that waited for more tokens, once. */
 pare_status pare_continuation_end(pare_ctx *ctx, pare_continuation *c);
 void pare_continuation_finish(pare_ctx *ctx, pare_continuation *c);
+/* The most tokens a prompt may have: what --context says, within the model's own. */
+int64_t pare_continuation_most(const pare_runner *runner);
 /* The positions that the prompt and the wanted tokens take, within --context or the model's own. */
 int64_t pare_continuation_context(const pare_runner *runner, const pare_continuation *c, int64_t max_tokens);
 

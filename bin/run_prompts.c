@@ -65,8 +65,7 @@ static pare_status read_json(many *m, const char *text, size_t size, const char 
 
 static pare_status check_prompt(many *m, const job *j, const char *where)
 {
-   int64_t most = m->runner->model->context, given = m->runner->options->context;
-   if (given > 0 && given < most) most = given;
+   int64_t most = pare_continuation_most(m->runner);
    if (j->c.prompt.size == 0)
       return pare_fail(m->ctx, PARE_INPUT, where,
                        "an empty prompt, and the model states no start token to begin from");

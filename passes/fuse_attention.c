@@ -271,11 +271,13 @@ static pare_status add_transpose(pare_ctx *ctx, scheme *s, const char *suffix, c
    return pare_rewrite_add(ctx, s->r, suffix, &spec, out);
 }
 
-/* The matrix of an operand: the one it is a view of, whose views go when nothing else uses them; or made. */
+/* The matrix of an operand: the one it is a view of, whose views go when nothing else uses them; or made. Queries
+ * that are the keys use the same views. */
 static pare_status make_matrix(pare_ctx *ctx, scheme *s, operand *o)
 {
    static const int64_t of_heads[] = { 0, 2, 1, 3 }, of_keys[] = { 0, 3, 1, 2 };
-   for (pare_value *value = o->heads; o->matrix && value != o->matrix; value = value->producer->input[0])
+   bool shared = s->q.heads == s->k.heads;
+   for (pare_value *value = o->heads; o->matrix && !shared && value != o->matrix; value = value->producer->input[0])
       if (pare_uses_count(s->r->uses, value) != 1 || !pare_match_enter(s->r->match, value->producer)) return PARE_OK;
    if (o->matrix) return PARE_OK;
    pare_ints shape = { .count = s->rank - 1 };

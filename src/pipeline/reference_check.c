@@ -153,9 +153,9 @@ static bool agree(const results *a, const results *b, double tolerance)
       if (isfinite(a->data[i])) most = fmax(most, fabs((double)a->data[i]));
    for (size_t i = 0; i < a->n_outputs; i++) {
       if (memcmp(&a->data[i], &b->data[i], sizeof(float)) == 0 || (isnan(a->data[i]) && isnan(b->data[i]))) continue;
-      if (!(fabs((double)a->data[i] - (double)b->data[i]) <= tolerance * most)) return false;
+      if (!(tolerance > 0 && fabs((double)a->data[i] - (double)b->data[i]) <= tolerance * most)) return false;
    }
-   return tolerance > 0;
+   return true;
 }
 
 pare_status pare_reference_check(pare_ctx *ctx, const pare_pass *pass, const pare_graph *before,

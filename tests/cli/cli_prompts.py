@@ -87,6 +87,7 @@ def case_prompts_refused(t):
     t(*run, write(t.path('empty.txt'), '\n \n')).fails(3, 'empty.txt', 'no prompts')
     t(*run, write(t.path('long.txt'), 'Once\n' + 'fox ' * 9000)).fails(3, 'long.txt:2', 'context')
     t(*run, path, '--context', '1').fails(3, 'p.txt:1', 'the context is 1')
+    t('run', fables(), '-p', 'Once', '--context', '1').fails(2, '--prompt', 'the context is 1')
     for line, words in (('{"prompt":"x","token":3}', ('tokens',)), ('{"tokens":3}', ('no "prompt"',)),
                         ('{"prompt":"x","temperature":-1}', ('temperature',)), ('["x"]', ('object',)),
                         ('{"prompt":5}', ('prompt',)), ('{"prompt":"x"', ()), ('{"prompt":null}', ('prompt',))):
