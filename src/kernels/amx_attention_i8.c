@@ -28,34 +28,36 @@ enum { FEW_ROWS = 8 };
 #define VALUES(b, tile) MULTIPLY(b, tile, _tile_dpbusd)
 
 /* All 16 rows of the tiles, whatever is in the last ones. */
-static void multiply_keys(const int8_t *act, int64_t lda, int64_t rows, const uint8_t *lines, int64_t kq,
-                          int64_t blocks, int32_t *out, int64_t ldo)
+PARE_INLINE void multiply(const void *codes, int64_t ldc, const uint8_t *lines, int64_t kq, int64_t blocks,
+                          int32_t *out, int64_t ldo, const int values)
 {
-   (void)rows;
    for (int64_t block = 0; block < blocks; block += 4) {
       int64_t count = blocks - block;
       FOR_FOUR(ZERO)
       for (int64_t k = 0; k < kq; k += PARE_TILE_ROWS) {
-         _tile_loadd(ACT, act + 4 * k, (size_t)lda);
-         FOR_FOUR(KEYS)
+         _tile_loadd(ACT, (const int8_t *)codes + 4 * k, (size_t)ldc);
+         if (values) {
+            FOR_FOUR(VALUES)
+         } else {
+            FOR_FOUR(KEYS)
+         }
       }
       FOR_FOUR(STORE)
    }
+}
+
+static void multiply_keys(const int8_t *act, int64_t lda, int64_t rows, const uint8_t *lines, int64_t kq,
+                          int64_t blocks, int32_t *out, int64_t ldo)
+{
+   (void)rows;
+   multiply(act, lda, lines, kq, blocks, out, ldo, 0);
 }
 
 static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, const uint8_t *lines, int64_t kq,
                             int64_t blocks, int32_t *out, int64_t ldo)
 {
    (void)rows;
-   for (int64_t block = 0; block < blocks; block += 4) {
-      int64_t count = blocks - block;
-      FOR_FOUR(ZERO)
-      for (int64_t k = 0; k < kq; k += PARE_TILE_ROWS) {
-         _tile_loadd(ACT, codes + 4 * k, (size_t)ldc);
-         FOR_FOUR(VALUES)
-      }
-      FOR_FOUR(STORE)
-   }
+   multiply(codes, ldc, lines, kq, blocks, out, ldo, 1);
 }
 
 #include "kernels/attention_i8_body.h"

@@ -69,22 +69,6 @@ static float block_max(const float *s, float max)
    return max;
 }
 
-/* p[64] = exp(p - max); returns the 16-lane sum. Where p is -Inf the exponential is +0, which changes no
- * sum; if max is -Inf too it is NaN, as is then the sum of the keys that count. */
-static float exponentials(float *p, float max)
-{
-   const v8 largest = v8_set(max);
-   v8 low = v8_zero(), high = v8_zero();
-   for (int j = 0; j < PARE_ATTN_BLOCK; j += 16) {
-      v8 a = v8_exp(v8_sub(v8_load(p + j), largest)), b = v8_exp(v8_sub(v8_load(p + j + 8), largest));
-      v8_store(p + j, a);
-      v8_store(p + j + 8, b);
-      low = v8_add(low, a);
-      high = v8_add(high, b);
-   }
-   return v8_tree16(low, high);
-}
-
 PARE_INLINE v8 load_kv_part(const KV_TYPE *p, int64_t left)
 {
    if (left >= 8) {
@@ -146,7 +130,7 @@ static void attention(const float *q, const KV_TYPE *kc, const KV_TYPE *vc, int6
       score_block(q, kc + start * head_dim, head_dim, scale, lo, hi, tmp);
       float larger = block_max(tmp, max);
       float correction = pare_expf(max - larger);
-      sum = pare_fmaf(sum, correction, exponentials(tmp, larger));
+      sum = pare_fmaf(sum, correction, v8_exponentials(tmp, larger));
       max = larger;
       value_block(tmp, vc + start * head_dim, head_dim, lo, hi, correction, out);
    }

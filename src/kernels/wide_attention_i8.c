@@ -32,21 +32,6 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
    }
 }
 
-/* p[64] = exp(p - max), +0 where p is -Inf; returns the 16-lane sum. */
-static float exponentials(float *p, float max)
-{
-   const v8 largest = v8_set(max);
-   v8 low = v8_zero(), high = v8_zero();
-   for (int j = 0; j < PARE_ATTN_BLOCK; j += 16) {
-      v8 a = v8_exp(v8_sub(v8_load(p + j), largest)), b = v8_exp(v8_sub(v8_load(p + j + 8), largest));
-      v8_store(p + j, a);
-      v8_store(p + j + 8, b);
-      low = v8_add(low, a);
-      high = v8_add(high, b);
-   }
-   return v8_tree16(low, high);
-}
-
 /* What does not count is `other`. */
 static void keep_only(float *p, int64_t lo, int64_t hi, float other)
 {
@@ -86,7 +71,7 @@ static void weigh(const attention_part *t, const kv_block *block)
    float p[PARE_ATTN_BLOCK];
    float max = scores(t->raw, t->offset, t->factor, block->key_scales, lo, hi, state->max, p);
    state->keep = pare_expf(state->max - max);
-   state->sum = pare_fmaf(state->sum, state->keep, exponentials(p, max));
+   state->sum = pare_fmaf(state->sum, state->keep, v8_exponentials(p, max));
    state->max = max;
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 8)
       v8_store(p + j, v8_mul(v8_load(p + j), v8_load(block->value_scales + j)));

@@ -19,6 +19,22 @@ PARE_INLINE v8 v8_exp(v8 x)
    return v8_scale(v8_add(v8_fma(v8_mul(r, r), q, r), v8_set(1.0f)), n);
 }
 
+/* p[64] = exp(p - max); returns the 16-lane sum. Where p is -Inf the exponential is +0, which changes no
+ * sum; if max is -Inf too it is NaN, as is then the sum of the keys that count. */
+PARE_INLINE float v8_exponentials(float *p, float max)
+{
+   const v8 largest = v8_set(max);
+   v8 low = v8_zero(), high = v8_zero();
+   for (int j = 0; j < PARE_ATTN_BLOCK; j += 16) {
+      v8 a = v8_exp(v8_sub(v8_load(p + j), largest)), b = v8_exp(v8_sub(v8_load(p + j + 8), largest));
+      v8_store(p + j, a);
+      v8_store(p + j + 8, b);
+      low = v8_add(low, a);
+      high = v8_add(high, b);
+   }
+   return v8_tree16(low, high);
+}
+
 /* y, which has no sign, with the sign of x. */
 PARE_INLINE v8 v8_with_sign(v8 y, v8 x)
 {
