@@ -6,7 +6,8 @@
 #include "run/plan.h"
 
 enum { COST_QUANTIZE = 6, COST_ACTIVATION = 6, GRAIN_BYTES = 1 << 17, KERNEL_BLOCKS = 4 };
-enum { I8_PER_PASS = 32, F32_PER_PASS = 2 }; /* products in the time of one plain pass over an element */
+/* Products in the time of one plain pass over an element, when weights come from memory. */
+enum { I8_PER_PASS = 4, F32_PER_PASS = 2 };
 
 /* Integer weights of any encoding enter the int8 product. */
 static bool is_i8(const pare_node *node)
