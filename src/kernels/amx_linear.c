@@ -93,22 +93,16 @@ PARE_INLINE void multiply_rest(const operands *o, const int64_t rows[PAIR], int6
    multiply(&rest, 1, row_tiles, blocks);
 }
 
-/* One row of one block from its sums. */
-PARE_INLINE void store_row(const pare_linear_i8 *p, int64_t first, __mmask16 lanes, int64_t row,
-                           __m512 w_scale, __m512 bias, const int32_t *sums)
-{
-   __m512i offset = _mm512_set1_epi32(p->act_sum[row] * 128);
-   __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), offset));
-   __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
-   _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, _mm512_fmadd_ps(sum, scale, bias));
-}
-
 /* The results of up to 16 rows of the two blocks, row by row, so that neighbouring lines are written together.
- * sums: tiles [block][16][16]. */
+ * sums: tiles [block][16][16]. What the product says is copied first: a store could change it, as far as
+ * compilers know. */
 PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows,
                             const int32_t *sums, const int blocks)
 {
-   int64_t first = block * PARE_BLOCK;
+   const int64_t first = block * PARE_BLOCK, ldo = p->ldo;
+   const int32_t *act_sum = p->act_sum + row;
+   const float *act_scale = p->act_scale + row;
+   float *out = p->out + row * ldo + first;
    __mmask16 lanes[PAIR];
    __m512 w_scale[PAIR], bias[PAIR];
    for (int b = 0; b < blocks; b++) {
@@ -117,9 +111,15 @@ PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row,
       w_scale[b] = _mm512_maskz_loadu_ps(lanes[b], p->w_scale + at);
       bias[b] = p->bias ? _mm512_maskz_loadu_ps(lanes[b], p->bias + at) : _mm512_setzero_ps();
    }
-   for (int64_t r = 0; r < rows; r++, sums += PARE_BLOCK) {
-      store_row(p, first, lanes[0], row + r, w_scale[0], bias[0], sums);
-      if (blocks == 2) store_row(p, first + PARE_BLOCK, lanes[1], row + r, w_scale[1], bias[1], sums + 256);
+   for (int64_t r = 0; r < rows; r++, sums += PARE_BLOCK, out += ldo) {
+      __m512i offset = _mm512_set1_epi32(act_sum[r] * 128);
+      __m512 scale = _mm512_set1_ps(act_scale[r]);
+      PARE_UNROLL
+      for (int b = 0; b < blocks; b++) {
+         __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums + 256 * b), offset));
+         __m512 result = _mm512_fmadd_ps(sum, _mm512_mul_ps(scale, w_scale[b]), bias[b]);
+         _mm512_mask_storeu_ps(out + b * PARE_BLOCK, lanes[b], result);
+      }
    }
 }
 

@@ -2,14 +2,17 @@
 #include "kernels/avx512_math.h"
 #include "kernels/tiers.h"
 
-#define UNARY(name)                                                                          \
-   static void unary_##name(const float *x, int64_t n, float *y)                             \
-   {                                                                                         \
-      for (int64_t i = 0; i < n; i += 16) {                                                  \
-         __mmask16 lanes = pare_lanes(i, n);                                                 \
-         __m512 v = _mm512_maskz_loadu_ps(lanes, x + i);                                     \
-         _mm512_mask_storeu_ps(y + i, lanes, pare_##name##_ps(v));                           \
-      }                                                                                      \
+#define UNARY(name)                                                                  \
+   static void unary_##name(const float *x, const float *times, int64_t n, float *y) \
+   {                                                                                 \
+      for (int64_t i = 0; i < n; i += 16) {                                          \
+         __mmask16 lanes = pare_lanes(i, n);                                         \
+         __m512 v = pare_##name##_ps(_mm512_maskz_loadu_ps(lanes, x + i));           \
+         if (times) {                                                                \
+            v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, times + i));           \
+         }                                                                           \
+         _mm512_mask_storeu_ps(y + i, lanes, v);                                     \
+      }                                                                              \
    }
 UNARY(silu)
 UNARY(gelu_tanh)

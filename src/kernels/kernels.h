@@ -96,6 +96,9 @@ typedef struct pare_norm_quant {
    int32_t *code_sum;
 } pare_norm_quant;
 
+/* y[i] = f(x[i]), or f(x[i]) * times[i] when times is not NULL (a gated layer: x the gate, times up). */
+typedef void pare_unary(const float *x, const float *times, int64_t n, float *y);
+
 typedef struct pare_kernels pare_kernels;
 struct pare_kernels {
    /* ---- int8 product ---- */
@@ -173,17 +176,15 @@ struct pare_kernels {
    /* add (when there is a b), then rms_norm or layer_norm, then quant_row. self: the table of this entry. */
    void (*norm_quant)(const pare_kernels *self, const pare_norm_quant *p);
 
-   /* Elementwise, in place allowed (y may be a, b or x). The functions are those of mathf.h. */
+   /* Elementwise, in place allowed (y may be any input). The functions are those of mathf.h. */
    void (*add)(const float *a, const float *b, int64_t n, float *y);
    void (*mul)(const float *a, const float *b, int64_t n, float *y);
-   void (*silu)(const float *x, int64_t n, float *y);        /* x / (1 + exp(-x)) */
-   void (*gelu_tanh)(const float *x, int64_t n, float *y);   /* "gelu_new", "gelu_pytorch_tanh" */
-   void (*gelu_erf)(const float *x, int64_t n, float *y);    /* "gelu" */
-   void (*quick_gelu)(const float *x, int64_t n, float *y);  /* x / (1 + exp(-1.702 x)) */
-   void (*relu)(const float *x, int64_t n, float *y);        /* x < 0 ? +0 : x */
-   void (*exp)(const float *x, int64_t n, float *y);
-   void (*tanh)(const float *x, int64_t n, float *y);
-   void (*erf)(const float *x, int64_t n, float *y);
+   pare_unary *silu;       /* x / (1 + exp(-x)) */
+   pare_unary *gelu_tanh;  /* "gelu_new", "gelu_pytorch_tanh" */
+   pare_unary *gelu_erf;   /* "gelu" */
+   pare_unary *quick_gelu; /* x / (1 + exp(-1.702 x)) */
+   pare_unary *relu;       /* x < 0 ? +0 : x */
+   pare_unary *exp, *tanh, *erf;
 
    /* Lowest index of the largest element; NaN is never chosen; 0 if there is nothing else. n >= 1. */
    int64_t (*argmax)(const float *x, int64_t n);

@@ -65,12 +65,12 @@ static void mul(const float *a, const float *b, int64_t n, float *y)
    }
 }
 
-#define UNARY(name, function)                                   \
-   static void unary_##name(const float *x, int64_t n, float *y) \
-   {                                                            \
-      for (int64_t i = 0; i < n; i++) {                         \
-         y[i] = function(x[i]);                                 \
-      }                                                         \
+#define UNARY(name, function)                                                          \
+   static void unary_##name(const float *x, const float *times, int64_t n, float *y)   \
+   {                                                                                   \
+      for (int64_t i = 0; i < n; i++) {                                                \
+         y[i] = times ? function(x[i]) * times[i] : function(x[i]);                    \
+      }                                                                                \
    }
 UNARY(silu, pare_siluf)
 UNARY(gelu_tanh, pare_gelu_tanhf)

@@ -2,12 +2,16 @@
 #include "kernels/tiers.h"
 #include "kernels/wide_math.h"
 
-#define UNARY(name)                                                        \
-   static void unary_##name(const float *x, int64_t n, float *y)           \
-   {                                                                       \
-      for (int64_t i = 0; i < n; i += 8) {                                 \
-         v8_store_part(y + i, n - i, v8_##name(v8_load_part(x + i, n - i))); \
-      }                                                                    \
+#define UNARY(name)                                                                  \
+   static void unary_##name(const float *x, const float *times, int64_t n, float *y) \
+   {                                                                                 \
+      for (int64_t i = 0; i < n; i += 8) {                                           \
+         v8 v = v8_##name(v8_load_part(x + i, n - i));                               \
+         if (times) {                                                                \
+            v = v8_mul(v, v8_load_part(times + i, n - i));                           \
+         }                                                                           \
+         v8_store_part(y + i, n - i, v);                                             \
+      }                                                                              \
    }
 UNARY(silu)
 UNARY(gelu_tanh)

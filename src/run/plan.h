@@ -74,8 +74,6 @@ typedef struct pare_linear_part {
    int64_t first_block; /* its place among the step's blocks of 16 channels */
 } pare_linear_part;
 
-typedef void (*pare_activation_fn)(const float *x, int64_t n, float *y);
-
 /* Results of products that wait in scratch memory or cache for what is applied to them: rows times channels. Rows
  * of a chunk: as many as need few unpackings of weights in groups and leave blocks enough for the kernels. */
 enum { PARE_CHUNK_ROWS = 512, PARE_CHUNK = PARE_CHUNK_ROWS * 64 };
@@ -99,13 +97,13 @@ typedef struct pare_step {
       } norm;
       struct { const pare_rope_table *table; int64_t heads, head_dim; bool interleaved; } rope;
       struct { pare_cache *cache; int64_t heads, window; float scale; } attention; /* kv_store too */
-      struct { pare_activation_fn fn; } activation;
+      struct { pare_unary *fn; } activation;
       struct { int64_t from; } slice;
       struct {
          pare_linear_part *parts;
          size_t n_parts;
          int64_t k, blocks, grain;
-         pare_activation_fn activation; /* of the results, or of the gate; NULL for none */
+         pare_unary *activation; /* of the results, or of the gate; NULL for none */
          bool gated;                    /* parts are gate and up, blocks those of the gate */
          size_t results_at;             /* in the scratch memory: PARE_CHUNK floats, for gated twice */
       } linear;
@@ -195,7 +193,7 @@ pare_status pare_plan_vector(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
 void pare_plan_need_scratch(pare_plan *plan, size_t bytes);
 /* The kernel of PARE_ACTIVATION_*; PARE_UNSUPPORTED with the node's name when there is none. */
 pare_status pare_plan_activation(pare_ctx *ctx, const pare_kernels *kernels, const pare_node *node, int kind,
-                                 pare_activation_fn *out);
+                                 pare_unary **out);
 /* PARE_FLOAT_* of a float encoding. */
 int pare_float_storage(const pare_weight *weight);
 

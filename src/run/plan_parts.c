@@ -90,7 +90,7 @@ pare_status pare_plan_vector(pare_ctx *ctx, pare_plan *plan, const pare_kernels 
 }
 
 pare_status pare_plan_activation(pare_ctx *ctx, const pare_kernels *kernels, const pare_node *node, int kind,
-                                 pare_activation_fn *out)
+                                 pare_unary **out)
 {
    switch (kind) {
    case PARE_ACTIVATION_SILU: *out = kernels->silu; break;

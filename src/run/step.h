@@ -38,6 +38,15 @@ static inline float *pare_run_results(const pare_run *run, const pare_step *step
    return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.results_at);
 }
 
+/* activation(gate) * up of a gated step. gate, up: [rows][width]; out: row stride ldo. */
+static inline void pare_run_gate(const pare_run *run, const pare_step *step, const float *gate, const float *up,
+                                 int64_t rows, int64_t width, float *out, int64_t ldo)
+{
+   pare_unary *activation = step->linear.activation ? step->linear.activation : run->kernels->mul;
+   for (int64_t row = 0; row < rows; row++)
+      activation(gate + row * width, up + row * width, width, out + row * ldo);
+}
+
 /* The matrix that a block of a linear step belongs to; the gate of gated ones. */
 static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t block)
 {

@@ -21,7 +21,7 @@ void pare_step_activation(const pare_run *run, const pare_step *step, int64_t fr
 {
    (void)run;
    (void)worker;
-   step->activation.fn(pare_region_row(step->in[0], from), (to - from) * step->out->width,
+   step->activation.fn(pare_region_row(step->in[0], from), NULL, (to - from) * step->out->width,
                        pare_region_row(step->out, from));
 }
 

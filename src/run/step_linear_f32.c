@@ -41,9 +41,7 @@ static void multiply_gated(const pare_run *run, const pare_step *step, const pie
    other.part = &step->linear.parts[1];
    multiply(run, step, p, panel, row, end, gate, p->channels);
    multiply(run, step, &other, panel + step->linear.k * PARE_BLOCK, row, end, up, p->channels);
-   if (step->linear.activation) step->linear.activation(gate, (end - row) * p->channels, gate);
-   for (int64_t r = 0; r < end - row; r++)
-      run->kernels->mul(gate + r * p->channels, up + r * p->channels, p->channels, out + r * p->part->n);
+   pare_run_gate(run, step, gate, up, end - row, p->channels, out, p->part->n);
 }
 
 static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, const float *panel,
@@ -52,7 +50,7 @@ static void multiply_plain(const pare_run *run, const pare_step *step, const pie
    float *out = pare_region_row(p->part->out, row) + p->first;
    multiply(run, step, p, panel, row, end, out, p->part->n);
    for (; step->linear.activation && row < end; row++, out += p->part->n)
-      step->linear.activation(out, p->channels, out);
+      step->linear.activation(out, NULL, p->channels, out);
 }
 
 static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)

@@ -81,21 +81,19 @@ static void multiply_and_activate(const pare_run *run, const pare_step *step, co
    float *out = place_of(p);
    multiply(run, step, p, out, p->part->n, worker);
    for (int64_t row = p->row; row < p->end; row++, out += p->part->n)
-      step->linear.activation(out, channels_of(p), out);
+      step->linear.activation(out, NULL, channels_of(p), out);
 }
 
 /* Gate and up meet in scratch memory; only their product is written. */
 static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, int worker)
 {
-   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK, *out = place_of(p);
-   int64_t width = channels_of(p), rows = p->end - p->row, n = p->part->n;
+   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK;
+   int64_t width = channels_of(p);
    piece other = *p;
    other.part = &step->linear.parts[1];
    multiply(run, step, p, gate, width, worker);
    multiply(run, step, &other, up, width, worker);
-   if (step->linear.activation) step->linear.activation(gate, rows * width, gate);
-   for (int64_t row = 0; row < rows; row++)
-      run->kernels->mul(gate + row * width, up + row * width, width, out + row * n);
+   pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), p->part->n);
 }
 
 /* What is applied to results finds them in the cache: chunks of rows, and of as many blocks as fit with them. */

@@ -222,7 +222,7 @@ typedef struct float_job {
    float *x, *y, *z, *out;
    int8_t *q;
    uint16_t *kc, *vc;
-   void (*unary)(const float *x, int64_t n, float *y);
+   pare_unary *unary;
 } float_job;
 
 static void gemm_run(void *arg)
@@ -286,7 +286,7 @@ static void unary_run(void *arg)
 {
    float_job *j = arg;
    for (int64_t i = 0; i < j->m; i++) {
-      j->unary(j->x + i * j->n, j->n, j->out);
+      j->unary(j->x + i * j->n, NULL, j->n, j->out);
    }
 }
 
@@ -311,7 +311,7 @@ static void bench_floats(bench *b)
    report(b, "the same in three calls", (double)(M - 1) * N, "Gelement/s",
           fastest(b, norm_then_quant_run, &j));
    report(b, "rms_norm", (double)M * N, "Gelement/s", fastest(b, rms_run, &j));
-   const struct { const char *name; void (*f)(const float *x, int64_t n, float *y); } functions[] = {
+   const struct { const char *name; pare_unary *f; } functions[] = {
       { "silu", b->k->silu }, { "gelu_tanh", b->k->gelu_tanh }, { "gelu_erf", b->k->gelu_erf },
       { "exp", b->k->exp }
    };
