@@ -1,20 +1,23 @@
 /* step_linear_i8: the int8 products of one or several matrices with one quantized input, and what is applied to
  * their results.
  *
- * An item is a block of 16 channels for a group of rows; the blocks of a group follow each other. All rows are
- * one group unless there are more workers than blocks keep busy: then weights are read by several workers, but
- * nobody waits. Weights in groups become lines of int8 in the worker's scratch memory or in registers, as the
+ * An item is a block of 16 channels for a group of rows; the blocks of a group follow each other. Rows are cut
+ * into groups where each still has many: a worker then mostly stays with its rows from step to step, and finds
+ * them in its caches; and where there are more workers than blocks keep busy: weights are then read by several
+ * workers, but nobody waits. Weights in groups become lines of int8 in the worker's scratch memory or in registers, as the
  * kernel likes. */
 #include "quant/group_layout.h"
 #include "run/step.h"
 
-enum { FEW_ROWS = 64, LIKED_ROWS = 32, BLOCKS_PER_WORKER = 16 };
+enum { FEW_ROWS = 64, LIKED_ROWS = 32, MANY_ROWS = 256, BLOCKS_PER_WORKER = 16 };
 
 /* Rows of a group: the largest multiple of what kernels like that gives every worker enough to do. */
 static int64_t rows_of_group(const pare_run *run, const pare_step *step)
 {
    int64_t rows = pare_run_rows(run, step->of_rows), blocks = step->linear.blocks;
    int64_t groups = ((int64_t)run->workers * BLOCKS_PER_WORKER + blocks - 1) / blocks;
+   int64_t apart = rows / MANY_ROWS < run->workers ? rows / MANY_ROWS : run->workers;
+   if (groups < apart) groups = apart;
    int64_t size = (rows + groups - 1) / groups;
    if (size < FEW_ROWS) size = FEW_ROWS;
    return (size + LIKED_ROWS - 1) / LIKED_ROWS * LIKED_ROWS;
