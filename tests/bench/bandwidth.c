@@ -1,6 +1,7 @@
 /* bandwidth: what this machine's memory and disk give, to hold pare's speed against.
  *
  *    bandwidth [MIB]            reads MIB (default 1024) of memory over and over: threads x streams, GB/s
+ *    bandwidth map FILE         the same of the file's own pages, mapped: where they lie decides what they give
  *    bandwidth read FILE ...    seconds and GB/s of reading the files, none of which is in the page cache
  *    bandwidth write FILE BYTES seconds and GB/s of writing that many bytes to a new file, and of its fsync
  *    bandwidth copy FROM TO BYTES   all of FROM read (cold) and BYTES written and synced, in turns of 1 MiB
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,17 +91,22 @@ static double memory_rate(const lanes *buffer, size_t lines, int threads, int st
    return best;
 }
 
+static void measure_rates(const lanes *buffer, size_t size, const char *what)
+{
+   long processors = sysconf(_SC_NPROCESSORS_ONLN);
+   for (int threads = 1; threads <= processors && threads <= MAX_THREADS; threads *= 2)
+      for (int streams = 1; streams <= MAX_STREAMS; streams *= 4)
+         printf("%s read, %d threads, %d streams, GB/s: %.2f\n", what, threads, streams,
+                memory_rate(buffer, size / LINE, threads, streams));
+}
+
 static int measure_memory(size_t mib)
 {
    size_t size = mib << 20;
    lanes *buffer = aligned_alloc(LINE, size);
    if (!buffer) return 4;
    memset(buffer, 1, size);
-   long processors = sysconf(_SC_NPROCESSORS_ONLN);
-   for (int threads = 1; threads <= processors && threads <= MAX_THREADS; threads *= 2)
-      for (int streams = 1; streams <= MAX_STREAMS; streams *= 4)
-         printf("memory read, %d threads, %d streams, GB/s: %.2f\n", threads, streams,
-                memory_rate(buffer, size / LINE, threads, streams));
+   measure_rates(buffer, size, "memory");
    free(buffer);
    return 0;
 }
@@ -112,6 +119,22 @@ static int open_or_die(const char *path, int flags)
    if (fd >= 0) return fd;
    perror(path);
    exit(4);
+}
+
+static int measure_map(const char *path)
+{
+   struct stat info;
+   int fd = open_or_die(path, O_RDONLY);
+   if (fstat(fd, &info)) return 4;
+   size_t size = (size_t)info.st_size / LINE * LINE;
+   void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+   close(fd);
+   if (map == MAP_FAILED) return 4;
+   madvise(map, size, MADV_HUGEPAGE);
+   sum_lines(map, size / LINE, 1);
+   measure_rates(map, size, "pages");
+   munmap(map, size);
+   return 0;
 }
 
 static void drop(const char *path)
@@ -201,6 +224,7 @@ int main(int argc, char **argv)
    static char part[PART];
    memset(part, 7, sizeof part);
    const char *what = argc > 1 ? argv[1] : "1024";
+   if (!strcmp(what, "map") && argc == 3) return measure_map(argv[2]);
    if (!strcmp(what, "read") && argc > 2) return measure_read(argc - 2, argv + 2, part);
    if (!strcmp(what, "write") && argc == 4) return measure_write(argv[2], strtoull(argv[3], NULL, 10), part);
    if (!strcmp(what, "copy") && argc == 5)
@@ -211,7 +235,7 @@ int main(int argc, char **argv)
    }
    size_t mib = strtoull(what, NULL, 10);
    if (mib) return measure_memory(mib);
-   fputs("usage: bandwidth [MIB] | read FILE ... | write FILE BYTES | copy FROM TO BYTES | drop FILE ...\n",
+   fputs("usage: bandwidth [MIB] | map FILE | read FILE ... | write FILE BYTES | copy FROM TO BYTES | drop FILE ...\n",
          stderr);
    return 2;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What share of the machine pare uses: `shares.py SAVED NAME=INSPECT.json ...`.
 
-SAVED is interleave.py's --save with rows of pare and a row "machine" of what bandwidth and peak print;
+SAVED is interleave.py's --save with rows of pare and a row "machine" of what bandwidth and peak print, and perhaps
+a row "NAME, pages" of what bandwidth says of the pages that the artifact of the row NAME lies in;
 INSPECT.json is `pare inspect --no-measure --json` of the artifact that rows whose name starts with NAME ran.
 Decode reads every tensor but the embedding's other rows once a token (a tied one whole, for the head);
 prefill multiplies with every matrix but embedding and head. Both are counted as weight bytes and int8
@@ -51,13 +52,15 @@ def main():
     machine = found.pop('machine', {})
     for name, row in found.items():
         shape = next((path for start, path in shapes.items() if name.startswith(start)), None)
-        if not shape:
+        if not shape or name.endswith(', pages'):
             continue
         read, operations = weights(shape)
         for test, samples in row.items():
             rate = statistics.median(samples)
             if test.startswith('decode'):
                 print_share(name, test, rate * read / 1e9, 'GB/s', machine, 'GB/s')
+                if f'{name}, pages' in found:
+                    print_share(name, test, rate * read / 1e9, 'GB/s', found[f'{name}, pages'], 'GB/s')
             for peak in PEAKS.get(name.rsplit(', ', 1)[-1], ('',)) if test.startswith('prefill') else ():
                 print_share(name, test, rate * operations / 1e12, 'T op/s', machine, peak)
 
