@@ -1,6 +1,7 @@
 /* cli: see cli.h. */
 #include "bin/cli.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cpu.h"
@@ -88,6 +89,7 @@ static pare_status unknown_option(pare_app *app, const pare_command *command, co
 
 static pare_status set_option(pare_app *app, found_option found, const char *value, const char *where)
 {
+   app->given[app->n_given++] = found.field;
    return pare_fields_set(app->ctx, found.field, value, where, app->arena, found.options, PARE_USAGE);
 }
 
@@ -135,10 +137,59 @@ static pare_status check_arguments(pare_app *app, const pare_command *command)
    return PARE_USAGE;
 }
 
+/* Whether a list of words "a b" has this one. */
+static bool has_word(const char *words, const char *word)
+{
+   size_t size, length = strlen(word);
+   for (; *words; words += size + strspn(words + size, " ")) {
+      size = strcspn(words, " ");
+      if (size == length && strncmp(words, word, size) == 0) return true;
+   }
+   return false;
+}
+
+/* Whether one of the options that the field needs was given; --no-a does not count as a. */
+static bool has_needed(const pare_app *app, const pare_field *field, const void *options)
+{
+   for (size_t i = 0; i < app->n_given; i++) {
+      const pare_field *other = app->given[i];
+      if (!has_word(field->needs, other->name)) continue;
+      if (other->kind != PARE_FIELD_BOOL || *(const bool *)((const char *)options + other->offset)) return true;
+   }
+   return false;
+}
+
+static pare_status lacks_needed(pare_app *app, const pare_field *field)
+{
+   char where[64];
+   pare_str names = { 0 };
+   pare_status status = PARE_OK;
+   snprintf(where, sizeof where, "--%s", field->name);
+   for (const char *word = field->needs; status == PARE_OK && *word; word += strspn(word, " ")) {
+      int size = (int)strcspn(word, " ");
+      status = pare_str_printf(app->ctx, &names, "%s--%.*s", names.size ? " or " : "", size, word);
+      word += size;
+   }
+   if (status == PARE_OK) status = pare_fail(app->ctx, PARE_USAGE, where, "expected with %s", names.data);
+   pare_str_finish(app->ctx, &names);
+   return status;
+}
+
+/* An option that would do nothing is a mistake. */
+static pare_status check_needs(pare_app *app, const void *options)
+{
+   for (size_t i = 0; !app->common.help && i < app->n_given; i++) {
+      const pare_field *field = app->given[i];
+      if (field->needs && !has_needed(app, field, options)) return lacks_needed(app, field);
+   }
+   return PARE_OK;
+}
+
 pare_status pare_cli_parse(pare_app *app, const pare_command *command, int argc, char **argv, void *options)
 {
    const char **args = pare_arena_array(app->ctx, app->arena, (size_t)argc + 1, sizeof *args);
-   if (!args) return PARE_RESOURCE;
+   app->given = pare_arena_array(app->ctx, app->arena, (size_t)argc + 1, sizeof *app->given);
+   if (!args || !app->given) return PARE_RESOURCE;
    app->args = args;
    PARE_TRY(pare_fields_init(app->ctx, common_fields, app->arena, &app->common));
    if (command->fields) PARE_TRY(pare_fields_init(app->ctx, command->fields, app->arena, options));
@@ -150,7 +201,8 @@ pare_status pare_cli_parse(pare_app *app, const pare_command *command, int argc,
       else if (arg[1] == '-') PARE_TRY(parse_long(app, command, options, argc, argv, &i));
       else PARE_TRY(parse_short(app, command, options, argc, argv, &i));
    }
-   return check_arguments(app, command);
+   PARE_TRY(check_arguments(app, command));
+   return check_needs(app, options);
 }
 
 /* Help of the common options, but those that the command has under the same name. */

@@ -126,6 +126,13 @@ static pare_status read_numbers(pare_ctx *ctx, pare_arena *arena, const pare_lis
    return PARE_OK;
 }
 
+static bool any_above_0(const numbers *list)
+{
+   for (size_t i = 0; i < list->count; i++)
+      if (list->items[i] > 0) return true;
+   return false;
+}
+
 static pare_status read_lists(pare_ctx *ctx, bench *b)
 {
    const bench_options *o = b->options;
@@ -143,8 +150,10 @@ static pare_status read_lists(pare_ctx *ctx, bench *b)
    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
       PARE_TRY(read_numbers(ctx, b->app->arena, lists[i].texts, lists[i].option, lists[i].min, lists[i].max,
                             lists[i].out));
-   if (b->pg.count % 2 == 0) return PARE_OK;
-   return pare_fail(ctx, PARE_USAGE, "--pg", "%zu numbers, expected pairs: prompt,generated", b->pg.count);
+   if (b->pg.count % 2)
+      return pare_fail(ctx, PARE_USAGE, "--pg", "%zu numbers, expected pairs: prompt,generated", b->pg.count);
+   if (b->pg.count || any_above_0(&b->n_prompt) || any_above_0(&b->n_gen)) return PARE_OK;
+   return pare_fail(ctx, PARE_USAGE, "--n-gen", "nothing to measure: all tests have 0 tokens");
 }
 
 /* Tests longer than the model's context are cut to it: the defaults are meant for every model. */
@@ -215,12 +224,9 @@ static pare_status repeat_for_threads(bench *b)
    return PARE_OK;
 }
 
-static pare_status list_tests(pare_ctx *ctx, bench *b)
+static pare_status list_tests(bench *b)
 {
-   PARE_TRY(read_lists(ctx, b));
    for (size_t i = 0; i < b->n_depth.count; i++) PARE_TRY(add_at_depth(b, b->n_depth.items[i]));
-   if (b->n_tests == 0)
-      return pare_fail(ctx, PARE_USAGE, "--n-gen", "nothing to measure: all tests have 0 tokens");
    return repeat_for_threads(b);
 }
 
@@ -317,7 +323,7 @@ static pare_status run_test(pare_ctx *ctx, bench *b, pare_bench_test *test)
 
 static pare_status run_tests(pare_ctx *ctx, bench *b)
 {
-   PARE_TRY(list_tests(ctx, b));
+   PARE_TRY(list_tests(b));
    PARE_TRY(make_tokens(ctx, b));
    for (size_t i = 0; i < b->n_tests; i++) PARE_TRY(run_test(ctx, b, &b->tests[i]));
    return pare_bench_report(b->app, b->model, b->tests, b->n_tests, (pare_bench_format)b->options->format);
@@ -328,6 +334,7 @@ static pare_status run(pare_app *app, const void *options)
    pare_ctx *ctx = app->ctx;
    bench b = { .app = app, .options = options };
    int threads = ctx->threads;
+   PARE_TRY(read_lists(ctx, &b));
    pare_status status = pare_load_to_run(app, app->args[0], b.options->fuse, &b.model);
    if (status == PARE_OK) status = run_tests(ctx, &b);
    ctx->threads = threads;

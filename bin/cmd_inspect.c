@@ -45,12 +45,14 @@ static const pare_field fields[] = {
      .offset = offsetof(inspect_options, limits.tokens),
      .max = 1 << 24,
      .value_name = "N",
+     .needs = "plan",
      .help = "with --plan: largest batch; 0 is 512, or the context when that is shorter" },
    { .name = "context",
      .kind = PARE_FIELD_INT,
      .offset = offsetof(inspect_options, limits.context),
      .max = INT32_MAX,
      .value_name = "N",
+     .needs = "plan",
      .help = "with --plan: positions of a sequence; 0 is what the model was made for" },
    { .name = "sequences",
      .kind = PARE_FIELD_INT,
@@ -59,11 +61,13 @@ static const pare_field fields[] = {
      .max = 4096,
      .initial = 1,
      .value_name = "N",
+     .needs = "plan",
      .help = "with --plan: sequences held at once" },
    { .name = "fuse",
      .kind = PARE_FIELD_BOOL,
      .offset = offsetof(inspect_options, fuse),
      .initial = 1,
+     .needs = "plan",
      .help = "with --plan: fuse operations first, as before running; --no-fuse plans the graph as it is" },
    PARE_FIELDS_END
 };
@@ -370,9 +374,16 @@ static pare_status inspect(inspection *in)
    return status;
 }
 
+static pare_status check_options(pare_ctx *ctx, const inspect_options *o)
+{
+   if (o->tensors + (o->tensor != NULL) + o->graph + o->plan <= 1) return PARE_OK;
+   return pare_fail(ctx, PARE_USAGE, NULL, "expected at most one of --tensors, --tensor, --graph and --plan");
+}
+
 static pare_status run(pare_app *app, const void *options)
 {
    inspection in = { .app = app, .options = options };
+   PARE_TRY(check_options(app->ctx, in.options));
    PARE_TRY(pare_model_load(app->ctx, app->args[0], &in.model));
    pare_status status = inspect(&in);
    pare_model_destroy(app->ctx, in.model);

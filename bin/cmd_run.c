@@ -33,6 +33,7 @@ static const pare_field fields[] = {
      .offset = AT(parallel),
      .max = 4096,
      .value_name = "N",
+     .needs = "prompts",
      .help = "how many of --prompts are generated at once; 0 is all, at most 8" },
    { .name = "ids",
      .kind = PARE_FIELD_BOOL,
@@ -76,6 +77,7 @@ static const pare_field fields[] = {
      .max = 64,
      .initial = 8,
      .value_name = "N",
+     .needs = "lookup",
      .help = "most last tokens that --lookup compares" },
    { .name = "draft",
      .kind = PARE_FIELD_TEXT,
@@ -91,6 +93,7 @@ static const pare_field fields[] = {
      .max = PARE_MOST_GUESSES,
      .initial = 15,
      .value_name = "N",
+     .needs = "lookup draft",
      .help = "most tokens guessed at once by --lookup and --draft; fewer after wrong guesses" },
    PARE_SAMPLER_FIELDS(SAMPLING),
    PARE_FIELDS_END
@@ -263,7 +266,6 @@ static pare_status check_options(pare_ctx *ctx, const pare_run_options *o)
       return pare_fail(ctx, PARE_USAGE, "--draft", "expected either --draft or --lookup");
    if (o->prompts && o->draft)
       return pare_fail(ctx, PARE_USAGE, "--draft", "guesses for one prompt, expected without --prompts");
-   if (o->parallel && !o->prompts) return pare_fail(ctx, PARE_USAGE, "--parallel", "expected with --prompts");
    return PARE_OK;
 }
 

@@ -18,6 +18,8 @@ typedef struct pare_app {
    pare_common common;
    const char *const *args; /* positional */
    size_t n_args;
+   const pare_field **given; /* the options on the command line, in their order */
+   size_t n_given;
    pare_json_writer
       body; /* members of the JSON document, inside an object the caller opened; nothing but --json shows it */
    pare_str text; /* what goes to stdout without --json */

@@ -268,6 +268,12 @@ static bool bool_from_text(const char *text, bool *to)
 }
 
 /* Items between commas; the first call drops the default. */
+static bool has_empty_item(const char *text)
+{
+   size_t size = strlen(text);
+   return size == 0 || text[0] == ',' || text[size - 1] == ',' || strstr(text, ",,");
+}
+
 static pare_status list_from_text(pare_ctx *ctx, const pare_field *field, const char *text, pare_arena *arena,
                                   pare_list *to)
 {
@@ -275,7 +281,7 @@ static pare_status list_from_text(pare_ctx *ctx, const pare_field *field, const 
    for (const char *item = text, *comma = text; comma; item = comma + 1) {
       comma = strchr(item, ',');
       size_t size = comma ? (size_t)(comma - item) : strlen(item);
-      if (size) PARE_TRY(append_item(ctx, arena, item, size, &list));
+      PARE_TRY(append_item(ctx, arena, item, size, &list));
    }
    *to = list;
    return PARE_OK;
@@ -307,8 +313,8 @@ pare_status pare_fields_set(pare_ctx *ctx, const pare_field *field, const char *
    case PARE_FIELD_ENUM: good = set_choice(field, text, to); break;
    case PARE_FIELD_TEXT: return set_text(ctx, text, arena, to);
    case PARE_FIELD_LIST:
-      if (*text) return list_from_text(ctx, field, text, arena, to);
-      break;
+      if (!has_empty_item(text)) return list_from_text(ctx, field, text, arena, to);
+      return pare_fail(ctx, bad, where, "\"%.48s\", expected a list of texts, none of them empty", text);
    case PARE_FIELD_NUMBERS: return pare_numbers_from_text(ctx, field, text, where, arena, to, bad);
    case PARE_FIELD_INTS: good = ints_from_text(field, text, to); break;
    }

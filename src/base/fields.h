@@ -47,6 +47,7 @@ typedef struct pare_field {
    const char *initial_text;   /* default of TEXT, and of LIST (one item); may be NULL */
    char letter;                /* command line: short form, or 0 */
    const char *value_name;     /* command line: what the value is called in help ("FILE"), or NULL */
+   const char *needs;          /* command line: options, "a b", of which one must be given too; or NULL */
 } pare_field;
 
 /* Tables end with a field whose name is NULL. */

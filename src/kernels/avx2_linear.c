@@ -1,29 +1,27 @@
 /* avx2_linear: the int8 product without VNNI, exact.
  *
  * vpmaddubsw adds two products of unsigned and signed bytes in 16 bits, and saturates on unsigned codes up to
- * 255. So the unsigned side is |w| (<= 128) of the signed weight w, and the sign of w goes to the activation
- * a in [-127, 127], in one of two ways; no sum of two products then leaves [-32768, 32767].
- *    few rows: sign(a, w), one vpsignb.
- *    many rows: a ^ s, s = -1 where w < 0. That is -a - 1 there, hence a sum that lacks |w|: the sum of |w|
- *    over w < 0, the same for every row, is added at the end.
- * The exclusive or runs on units that do not multiply; vpsignb competes with the two multiplications (Zen:
- * all three on 2 of 4 units), which takes 3/2 of the time.
+ * 255. So the unsigned side is the magnitude of one factor, activation a in [-127, 127] or weight w in [-128, 127],
+ * and where that factor is negative an exclusive or turns the other, x, into -x - 1; no sum of two products then
+ * leaves [-32768, 32767]. A sum so lacks the magnitudes of the negative factors, whose sum is added at the end.
+ *    few rows: |a| and w. What is lacking is the same for every channel. The exclusive or is also the one that
+ *       makes signed weights of codes, so 32 products are four instructions and no more.
+ *    many rows: |w| and a. What is lacking is the same for every row.
+ * The exclusive or runs on units that do not multiply; vpsignb in its place competes with the two
+ * multiplications (Zen: all three on 2 of 4 units), which takes 3/2 of the time.
  *
- * Half of a block (8 channels) is one register. Few rows (up to 8, by fours): a whole block, so that its
- * lines are read as one sequential stream. Many rows: |w| and s of a stretch of K are prepared once for a
- * batch of rows, on the stack, and multiplied by tiles of 8 channels by 10 rows; between stretches the sums
- * of the batch stay on the stack. A batch passes all blocks, so its activations stay in the second-level cache. */
+ * Half of a block (8 channels) is one register. Few rows (up to 8, by fours): the two forms of the activations
+ * of a stretch of K are prepared once for a batch of blocks, and multiplied by tiles of up to 4 whole blocks,
+ * each of them a sequential read stream. Many rows: those of the weights of a stretch of K are prepared once for
+ * a batch of rows, and multiplied by tiles of 8 channels by 10 rows; a batch of rows passes all blocks, so its
+ * activations stay in the second-level cache. What is prepared, and the sums of a batch between stretches, are
+ * on the stack. */
+#include <stdbool.h>
+
 #include "kernels/tiers.h"
 #include "kernels/wide.h"
 
-enum { TILE_ROWS = 10, FEW_ROWS = 4, BYTES_AHEAD = 2048 };
-
-PARE_INLINE __m256i broadcast_codes(const int8_t *a)
-{
-   int32_t four;
-   memcpy(&four, a, sizeof four);
-   return _mm256_set1_epi32(four);
-}
+enum { TILE_ROWS = 10, FEW_ROWS = 8 };
 
 /* The signed weights of half a line. */
 PARE_INLINE __m256i load_weights(const uint8_t *w)
@@ -32,55 +30,164 @@ PARE_INLINE __m256i load_weights(const uint8_t *w)
 }
 
 /* acc + the sum of four products in each of 8 lanes. */
-PARE_INLINE __m256i multiply_add(__m256i acc, __m256i magnitudes, __m256i activations)
+PARE_INLINE __m256i multiply_add(__m256i acc, __m256i magnitudes, __m256i codes)
 {
-   __m256i pairs = _mm256_maddubs_epi16(magnitudes, activations);
+   __m256i pairs = _mm256_maddubs_epi16(magnitudes, codes);
    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 /* The accumulators are named variables, not an array: gcc keeps an array of registers in memory across the
- * loop. X is expanded for every row; what lies outside the tile's constants vanishes. */
-#define FOR_FEW(X) X(0) X(1) X(2) X(3)
-#define FOR_ROWS(X) FOR_FEW(X) X(4) X(5) X(6) X(7) X(8) X(9)
+ * loop. X is expanded for every row (and block); what lies outside the tile's constants vanishes. */
 
 /* ---- few rows ---- */
 
-#define DECLARE_FEW(r) __m256i low##r = _mm256_setzero_si256(), high##r = low##r;
-#define MULTIPLY_FEW(r)                                                                   \
-   if (r < rows) {                                                                        \
-      __m256i four = broadcast_codes(a + r * lda + 4 * i);                                \
-      low##r = multiply_add(low##r, low_size, _mm256_sign_epi8(four, low_w));             \
-      high##r = multiply_add(high##r, high_size, _mm256_sign_epi8(four, high_w));         \
-   }
-#define STORE_FEW(r)                                               \
-   if (r < rows) {                                                 \
-      v8_store_product(p, block * PARE_BLOCK, row + r, low##r);      \
-      v8_store_product(p, block * PARE_BLOCK + 8, row + r, high##r); \
-   }
+enum {
+   FEW_TILE_ROWS = 4,
+   STRETCH = 1024,      /* lines of a stretch of K */
+   FEW_BLOCKS = 32,     /* blocks of a batch */
+   LINES_AHEAD = 32
+};
 
-/* All of one block by 1 to 4 rows. */
-PARE_INLINE void few(const pare_linear_i8 *p, int64_t block, int64_t row, const int rows)
+/* Rows [row, row + rows) of a product. */
+typedef struct few {
+   const pare_linear_i8 *p;
+   int64_t row, rows;
+   int64_t lines;                           /* of this stretch */
+   int8_t size[FEW_ROWS][4 * STRETCH];      /* |a| of this stretch */
+   int8_t flip[FEW_ROWS][4 * STRETCH];      /* turns codes into w, or -w - 1 where a < 0: -128, 127 */
+   int32_t missing[FEW_ROWS];               /* sum of |a| over a < 0 */
+   __m256i acc[FEW_BLOCKS][FEW_ROWS][2];    /* sums of a batch of blocks */
+} few;
+
+/* 32 activations: their |a| and flip; returns the sum of |a| over a < 0. */
+PARE_INLINE int32_t split(__m256i a, int8_t *size, int8_t *flip)
 {
-   const int64_t kq = p->kq, lda = p->lda;
-   const uint8_t *w = p->codes + block * kq * 64;
-   const int8_t *a = p->act + row * lda;
-   FOR_FEW(DECLARE_FEW)
-   for (int64_t i = 0; i < kq; i++) {
-      _mm_prefetch((const char *)w + 64 * i + BYTES_AHEAD, _MM_HINT_T0);   /* blocks follow each other */
-      __m256i low_w = load_weights(w + 64 * i), high_w = load_weights(w + 64 * i + 32);
-      __m256i low_size = _mm256_abs_epi8(low_w), high_size = _mm256_abs_epi8(high_w);
-      FOR_FEW(MULTIPLY_FEW)
-   }
-   FOR_FEW(STORE_FEW)
+   const __m256i zero = _mm256_setzero_si256();
+   int64_t sums[4];
+   v32_store(size, _mm256_abs_epi8(a));
+   v32_store(flip, _mm256_xor_si256(_mm256_cmpgt_epi8(zero, a), v32_set(0x80)));
+   v32_store(sums, _mm256_sad_epu8(_mm256_max_epi8(_mm256_sub_epi8(zero, a), zero), zero));
+   return (int32_t)(sums[0] + sums[1] + sums[2] + sums[3]);
 }
 
-static void few_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64_t rows)
+/* The stretch of row r from line `first` on. */
+static void split_row(few *t, int64_t r, int64_t first)
 {
-   switch (rows) {
-   case 1: few(p, block, row, 1); break;
-   case 2: few(p, block, row, 2); break;
-   case 3: few(p, block, row, 3); break;
-   default: few(p, block, row, 4); break;
+   const int8_t *a = t->p->act + (t->row + r) * t->p->lda + 4 * first;
+   int64_t i = 0, left = 4 * t->lines;
+   for (; left >= 32; i += 32, left -= 32) {
+      t->missing[r] += split(v32_load(a + i), t->size[r] + i, t->flip[r] + i);
+   }
+   if (left > 0) {
+      int8_t rest[32] = { 0 };
+      memcpy(rest, a + i, (size_t)left);
+      t->missing[r] += split(v32_load(rest), t->size[r] + i, t->flip[r] + i);
+   }
+}
+
+#define FOR_BLOCKS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
+#define FOR_FEW(X) FOR_BLOCKS(X, 0) FOR_BLOCKS(X, 1) FOR_BLOCKS(X, 2) FOR_BLOCKS(X, 3)
+
+#define LOAD_FEW(r, b)                                                                             \
+   const bool in##r##b = r < rows && b < blocks;                                                   \
+   __m256i low##r##b = in##r##b ? t->acc[block + b][row + r][0] : _mm256_setzero_si256();          \
+   __m256i high##r##b = in##r##b ? t->acc[block + b][row + r][1] : low##r##b;
+#define MULTIPLY_FEW(r, b)                                                                         \
+   if (in##r##b) {                                                                                 \
+      const uint8_t *line = w + b * panel + 64 * i;                                                \
+      __m256i size = v32_load_four(t->size[row + r] + 4 * i);                                      \
+      __m256i flip = v32_load_four(t->flip[row + r] + 4 * i);                                      \
+      low##r##b = multiply_add(low##r##b, size, _mm256_xor_si256(flip, v32_load(line)));           \
+      high##r##b = multiply_add(high##r##b, size, _mm256_xor_si256(flip, v32_load(line + 32)));    \
+   }
+#define KEEP_FEW(r, b)                             \
+   if (in##r##b) {                                 \
+      t->acc[block + b][row + r][0] = low##r##b;   \
+      t->acc[block + b][row + r][1] = high##r##b;  \
+   }
+
+/* Lines are asked for ahead of time, of these blocks, then of those that come next: the prefetchers of the
+ * processor start anew with every page and every block. */
+PARE_INLINE void fetch_ahead(const uint8_t *w, int64_t i, int64_t lines, int64_t panel, const int blocks)
+{
+   const uint8_t *line = w + (i + LINES_AHEAD) * 64 + (i + LINES_AHEAD < lines ? 0 : blocks * panel - lines * 64);
+   PARE_UNROLL
+   for (int b = 0; b < blocks; b++) _mm_prefetch((const char *)(line + b * panel), _MM_HINT_T0);
+}
+
+/* Adds a stretch, whose weights begin at w, to the sums of some blocks of the batch, some of its rows. */
+PARE_INLINE void few_tile(few *t, const uint8_t *w, int64_t block, int64_t row, const int blocks, const int rows)
+{
+   const int64_t lines = t->lines, panel = t->p->kq * 64;
+   FOR_FEW(LOAD_FEW)
+   for (int64_t i = 0; i < lines; i++) {
+      fetch_ahead(w, i, lines, panel, blocks);
+      FOR_FEW(MULTIPLY_FEW)
+   }
+   FOR_FEW(KEEP_FEW)
+}
+
+typedef void few_function(few *t, const uint8_t *w, int64_t block, int64_t row);
+
+#define FEW(blocks, rows)                                                                        \
+   static void few_##blocks##_##rows(few *t, const uint8_t *w, int64_t block, int64_t row)       \
+   {                                                                                             \
+      few_tile(t, w, block, row, blocks, rows);                                                  \
+   }
+FEW(4, 1) FEW(2, 2)
+FEW(1, 1) FEW(1, 2) FEW(1, 3) FEW(1, 4)
+
+/* By a number of rows: how many blocks at once, their tile, that of one block. */
+static const struct {
+   int64_t blocks;
+   few_function *several, *one;
+} few_of[FEW_TILE_ROWS] = {
+   { 4, few_4_1, few_1_1 }, { 2, few_2_2, few_1_2 }, { 1, few_1_3, few_1_3 }, { 1, few_1_4, few_1_4 }
+};
+
+/* A stretch, whose weights begin at w, by all blocks of a batch. */
+static void few_stretch(few *t, const uint8_t *w, int64_t blocks)
+{
+   const int64_t panel = t->p->kq * 64, most_rows = t->rows < FEW_TILE_ROWS ? t->rows : FEW_TILE_ROWS;
+   const int64_t most = few_of[most_rows - 1].blocks;
+   for (int64_t b = 0, step; b < blocks; b += step) {
+      step = b + most <= blocks ? most : 1;
+      for (int64_t r = 0; r < t->rows; r += FEW_TILE_ROWS) {
+         int64_t rows = t->rows - r < FEW_TILE_ROWS ? t->rows - r : FEW_TILE_ROWS;
+         (step > 1 ? few_of[rows - 1].several : few_of[rows - 1].one)(t, w + b * panel, b, r);
+      }
+   }
+}
+
+/* Blocks [block, block + blocks), at most FEW_BLOCKS. */
+static void few_batch(few *t, int64_t block, int64_t blocks)
+{
+   const pare_linear_i8 *p = t->p;
+   memset(t->missing, 0, sizeof t->missing);
+   memset(t->acc, 0, (size_t)blocks * sizeof t->acc[0]);
+   for (int64_t i = 0; i < p->kq; i += STRETCH) {
+      t->lines = p->kq - i < STRETCH ? p->kq - i : STRETCH;
+      for (int64_t r = 0; r < t->rows; r++) split_row(t, r, i);
+      few_stretch(t, p->codes + (block * p->kq + i) * 64, blocks);
+   }
+   for (int64_t b = 0; b < blocks; b++) {
+      for (int64_t r = 0; r < t->rows; r++) {
+         __m256i *acc = t->acc[b][r], missing = _mm256_set1_epi32(t->missing[r]);
+         int64_t first = (block + b) * PARE_BLOCK;
+         v8_store_product(p, first, t->row + r, _mm256_add_epi32(acc[0], missing));
+         v8_store_product(p, first + 8, t->row + r, _mm256_add_epi32(acc[1], missing));
+      }
+   }
+}
+
+static void few_rows(const pare_linear_i8 *p, int64_t row, int64_t rows, int64_t block, int64_t end)
+{
+   few t;
+   t.p = p;
+   t.row = row;
+   t.rows = rows;
+   for (; block < end; block += FEW_BLOCKS) {
+      few_batch(&t, block, end - block < FEW_BLOCKS ? end - block : FEW_BLOCKS);
    }
 }
 
@@ -133,12 +240,13 @@ typedef struct four_codes {
    int8_t code[4];
 } four_codes;
 
+#define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
 #define DECLARE(r) __m256i acc##r = acc[r < rows ? 2 * r : 0];
 #define MULTIPLY_TWO(r, s)                                                                    \
    if (s < rows) {                                                                            \
       MULTIPLY_PAIR(acc##r, acc##s, size, negative, a + r * lda + 4 * i, a + s * lda + 4 * i) \
    } else if (r < rows) {                                                                     \
-      __m256i four = broadcast_codes(a + r * lda + 4 * i);                                    \
+      __m256i four = v32_load_four(a + r * lda + 4 * i);                                    \
       acc##r = multiply_add(acc##r, size, _mm256_xor_si256(four, negative));                  \
    }
 #define STORE(r)                                                   \
@@ -219,14 +327,12 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t r = 0; r < p->m; r += BATCH) {
       int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;
+      if (rows <= FEW_ROWS) {
+         few_rows(p, r, rows, block0, end);
+         continue;
+      }
       for (int64_t b = block0; b < end; b++) {
-         if (rows > 2 * FEW_ROWS) {
-            many_rows(p, b, r, rows);
-            continue;
-         }
-         for (int64_t i = 0; i < rows; i += FEW_ROWS) {
-            few_rows(p, b, r + i, rows - i < FEW_ROWS ? rows - i : FEW_ROWS);
-         }
+         many_rows(p, b, r, rows);
       }
    }
 }

@@ -32,6 +32,12 @@
 #include "kernels/wide_neon.h"
 #endif
 
+/* Fewer than 8, said so that a compiler sees it too: gcc -O0 warns of a constant `left` in a branch not taken. */
+PARE_INLINE size_t pare_part_of_8(int64_t left)
+{
+   return (size_t)left & 7;
+}
+
 /* Up to 8 floats, `left` of them: +0 in the lanes that are not read. */
 PARE_INLINE v8 v8_load_part(const float *p, int64_t left)
 {
@@ -39,7 +45,7 @@ PARE_INLINE v8 v8_load_part(const float *p, int64_t left)
       return v8_load(p);
    }
    float t[8] = { 0 };
-   memcpy(t, p, (size_t)left * sizeof *p);
+   memcpy(t, p, pare_part_of_8(left) * sizeof *p);
    return v8_load(t);
 }
 
@@ -51,7 +57,7 @@ PARE_INLINE void v8_store_part(float *p, int64_t left, v8 x)
    }
    float t[8];
    v8_store(t, x);
-   memcpy(p, t, (size_t)left * sizeof *p);
+   memcpy(p, t, pare_part_of_8(left) * sizeof *p);
 }
 
 /* x[0] holds the lanes 0 to 7 of 16, x[1] the lanes 8 to 15; the first `left` stay, the rest become +0. */

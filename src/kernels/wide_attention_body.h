@@ -75,7 +75,7 @@ PARE_INLINE v8 load_kv_part(const KV_TYPE *p, int64_t left)
       return load_kv(p);
    }
    KV_TYPE t[8] = { 0 };
-   memcpy(t, p, (size_t)left * sizeof *p);
+   memcpy(t, p, pare_part_of_8(left) * sizeof *p);
    return load_kv(t);
 }
 

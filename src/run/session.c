@@ -342,6 +342,11 @@ pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare
    return PARE_OK;
 }
 
+int64_t pare_session_token_ids(const pare_session *s)
+{
+   return s->plan->token_ids;
+}
+
 const pare_session_options *pare_session_limits(const pare_session *s)
 {
    return &s->plan->limits;

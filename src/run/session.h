@@ -81,6 +81,8 @@ pare_session_memory pare_session_used(const pare_session *session);
  * caller destroys the plan (run/plan.h). Fails as pare_session_create does. */
 pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
                               pare_plan **plan, pare_session_memory *memory);
+/* The ids that a batch may have are below this: rows of the smallest table that tokens are looked up in. */
+int64_t pare_session_token_ids(const pare_session *session);
 /* The options with the defaults filled in. */
 const pare_session_options *pare_session_limits(const pare_session *session);
 

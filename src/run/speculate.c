@@ -59,6 +59,11 @@ static pare_status prepare_draft(pare_ctx *ctx, pare_speculator *s, const pare_m
    own.seed ^= 1; /* draws of its own, or a guess would know what judges it */
    s->vocab = draft->vocab;
    PARE_TRY(pare_session_create(ctx, draft, &limits, &s->session));
+   int64_t ids = pare_session_token_ids(s->session);
+   if (ids < s->vocab)
+      return pare_fail(ctx, PARE_INPUT, draft->path,
+                       "a draft whose table has rows for %lld tokens only, the vocabulary has %lld",
+                       (long long)ids, (long long)s->vocab);
    PARE_TRY(pare_sampler_create(ctx, &own, s->vocab, &s->sampler));
    if (sampling->temperature <= 0) return PARE_OK;
    s->distributions =

@@ -180,6 +180,10 @@ def case_bench_refusals(t):
     t('bench', tiny('llama'), '-t', '').fails(2, '-t')
     t('bench', tiny('llama'), '-p', '1.5').fails(2, '--n-prompt', '1.5')
     t('bench', tiny('llama'), '-b', '513').fails(2, '--sequences', '[1, 512]')
+    for wrong in ('', ',', '1,,2', '1,', ',1'):
+        t('bench', tiny('llama'), '-p', wrong).fails(2, '-p', f'"{wrong}"', 'list')
+    for wrong in (('-p', '1,x'), ('-p', '0', '-n', '0'), ('--pg', '1'), ('-d', '-1')):
+        check('none.pare' not in t('bench', t.path('none.pare'), *wrong).fails(2), 'the model was opened first')
 
 
 def case_inspect_plan(t):
@@ -202,6 +206,18 @@ def case_inspect_plan(t):
     text = t(*run).exits(0).out.decode()
     check('planned peak' in text and str(memory['total_bytes']) in text and 'stage 0, row by row' in text, text)
     t(*run[:3], '--context', '100000').fails(2, 'context')
+
+
+def case_inspect_refusals(t):
+    for option in (('--tokens', '8'), ('--context', '64'), ('--sequences', '1'), ('--no-fuse',), ('--fuse',)):
+        t('inspect', tiny('llama'), *option).fails(2, option[0].replace('no-', ''), '--plan')
+        t('inspect', tiny('llama'), '--graph', *option).fails(2, '--plan')
+        t('inspect', tiny('llama'), '--plan', '--no-plan', *option).fails(2, '--plan')
+        t('inspect', tiny('llama'), *option, '--plan').exits(0)
+        t('inspect', tiny('llama'), *option, '--help').exits(0)
+    ways = ('--tensors',), ('--graph',), ('--plan',), ('--tensor', '*')
+    for i, way in enumerate(ways):
+        t('inspect', tiny('llama'), *way, *ways[i - 1]).fails(2, 'at most one', way[0])
 
 
 def case_inspect(t):

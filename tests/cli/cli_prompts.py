@@ -2,7 +2,8 @@
 import json
 
 import clitool
-from clitool import check, equal, fables, is_number, tiny, write
+from artifact_edit import Artifact
+from clitool import check, equal, fables, is_number, read, tiny, write
 
 REPEATS = 'The fox saw a lion. The fox saw a lion. The fox saw a'
 PROMPTS = ['Once upon a time', 'The fox', 'One day the lion said', 'Once upon a time there was', 'x']
@@ -143,6 +144,10 @@ def case_draft_refused(t):
     t(*run, '--draft', tiny('llama')).fails(3, 'vocabulary')
     t(*run, '--draft', fables(), '--draft-tokens', '0').fails(2, '--draft-tokens')
     t(*run, '--lookup', '--ngram', '65').fails(2, '--ngram')
+    for other in ((), ('--draft', fables())):
+        t(*run, '--ngram', '8', *other).fails(2, '--ngram', 'with --lookup')
+    for other in ((), ('--lookup', '--no-lookup')):
+        t(*run, '--draft-tokens', '15', *other).fails(2, '--draft-tokens', 'with --lookup or --draft')
     other = t.copy_model(fables())
     with open(t.path('model/tokenizer.json'), encoding='utf-8') as file:
         words = json.load(file)
@@ -151,6 +156,20 @@ def case_draft_refused(t):
     vocab[a], vocab[b] = vocab[b], vocab[a]
     write(t.path('model/tokenizer.json'), json.dumps(words))
     t(*run, '--draft', other).fails(3, 'token 300', 'a draft needs the vocabulary')
+
+
+def case_draft_of_a_small_table(t):
+    """An embedding with fewer rows than the vocabulary has tokens, though there are logits of all."""
+    artifact = Artifact(read(t.compress(fables(), 'draft.pare')))
+    table, product = '["model.embed_tokens.weight"]', '["model.layers.0.self_attn.q_proj.weight"]'
+    header = artifact.copy_header()
+    lines = header['graph'].split('\n')
+    at = next(i for i, line in enumerate(lines) if ' = embed ' in line)
+    check(table in lines[at], lines[at])
+    lines[at] = lines[at].replace(table, product)
+    header['graph'] = '\n'.join(lines)
+    path = write(t.path('draft.pare'), artifact.with_header(header))
+    t('run', fables(), '-p', 'Once', '-n', '4', '--draft', path).fails(3, 'draft.pare', '128 tokens', '1024')
 
 
 if __name__ == '__main__':

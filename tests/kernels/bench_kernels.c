@@ -161,7 +161,7 @@ static void bench_linear(bench *b, int64_t m, int64_t n, int64_t k, int threads)
    char what[64];
    snprintf(what, sizeof what, "linear_i8 m %d n %d k %d x%d", (int)m, (int)n, (int)k, threads);
    report(b, what, 2.0 * (double)m * (double)n * (double)k, "Gop/s", t);
-   if (m <= 4) {
+   if (m <= 8) {
       report(b, "   weights read", (double)n * (double)k, "GB/s", t);
    }
    check_reset(&b->c);
@@ -388,6 +388,9 @@ void bench_kernels(const pare_kernels *k, const char *tier)
    for (int bits = 4; bits >= 2; bits--) {
       bench_groups(&b, bits, slow ? 2 : 128, 512, 2048, 1);
       bench_groups(&b, bits, slow ? 2 : 128, 256, 5632, 1);
+   }
+   for (int64_t m = 1; m <= 8; m *= 2) {
+      bench_linear(&b, m, 256, 2048, 1);   /* from the second-level cache */
    }
    bench_linear(&b, slow ? 2 : 512, 512, 2048, 1);
    bench_linear(&b, slow ? 2 : 512, 512, 2048, 2);

@@ -123,6 +123,14 @@ void check_int8(check *c)
    }
 }
 
+void check_int8_blocks(check *c)
+{
+   for (int64_t m = 1; m <= 9; m++) {
+      check_product(c, m, 1115, 37, m % 2);
+      check_product(c, m, 600, 4100 + m, false);
+   }
+}
+
 static void check_row(check *c, int64_t k, int64_t rot, const float *x)
 {
    int64_t kpad = k + check_range(c, 0, 9);

@@ -157,6 +157,10 @@ START_TEST(from_text)
       assert_fails(&ctx, set("sparsity", bad[i]), PARE_USAGE, "expected a number");
       assert_fails(&ctx, set("block", bad[i]), PARE_USAGE, "expected a whole number");
    }
+   static const char *const empty[] = { "", ",", "a,", ",a", "a,,b" };
+   for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+      assert_fails(&ctx, set("targets", empty[i]), PARE_USAGE, "expected a list of texts, none of them empty");
+   ck_assert_uint_eq(o.targets.count, 3);
    assert_fails(&ctx, set("rotate", "maybe"), PARE_USAGE, "expected true or false");
    assert_fails(&ctx, set("type", "i"), PARE_USAGE, "expected one of i8, i4, f32");
    end();
