@@ -43,24 +43,7 @@ typedef struct attention_work {
    float *step;            /* scale of a pair's codes */
 } attention_work;
 
-/* Lines of some blocks to be read soon, asked for a few at a time while other work goes on. They are asked for block
- * by block in turn: blocks lie in pages of their own, and several pages are read faster than one. */
-typedef struct attention_ahead {
-   const uint8_t *at;
-   int64_t blocks, block_bytes;
-   int64_t left, share; /* lines of each block: in all, at a time */
-} attention_ahead;
-
-static inline void ask_ahead(attention_ahead *ahead)
-{
-   int64_t lines = ahead->share < ahead->left ? ahead->share : ahead->left;
-   for (int64_t i = 0; i < lines; i++) {
-      for (int64_t b = 0; b < ahead->blocks; b++)
-         __builtin_prefetch(ahead->at + b * ahead->block_bytes + 64 * i, 0, 2);
-   }
-   ahead->at += 64 * lines;
-   ahead->left -= lines;
-}
+typedef struct attention_ahead attention_ahead;
 
 /* Rows by some blocks, one after another. Row r at block b is pair b * n + r; there are at most PARE_ATTN_ROWS. */
 typedef struct attention_pass {
@@ -72,6 +55,30 @@ typedef struct attention_pass {
    attention_ahead *ahead;
    kv_block block[PASS_BLOCKS];
 } attention_pass;
+
+/* What is done a little at a time while a pass goes on: the products with keys of the next, which wait for nothing
+ * of this one; and asking for the lines of the one after it, of all blocks in turn, since these lie in pages of
+ * their own and several pages are read faster than one. */
+struct attention_ahead {
+   const attention_pass *next;
+   const attention_work *work;
+   int64_t kq, block, row; /* lines of 16 keys; the tile of rows whose products come next */
+   const uint8_t *at;      /* lines of the first block that were not asked for */
+   int64_t blocks, block_bytes;
+   int64_t left, share;              /* lines of each block: in all, at a time */
+   bool (*go_on)(attention_ahead *); /* false: no products are left */
+};
+
+static inline void ask_ahead(attention_ahead *ahead)
+{
+   int64_t lines = ahead->share < ahead->left ? ahead->share : ahead->left;
+   for (int64_t i = 0; i < lines; i++) {
+      for (int64_t b = 0; b < ahead->blocks; b++)
+         __builtin_prefetch(ahead->at + b * ahead->block_bytes + 64 * i, 0, 2);
+   }
+   ahead->at += 64 * lines;
+   ahead->left -= lines;
+}
 
 /* The positions of block b that count for row r: [lo, hi), none if lo >= hi. */
 typedef struct attention_range {

@@ -6,7 +6,9 @@
  *                         out[r][16 b + lane] for rows (<= TILE_ROWS) of signed codes and blocks of kq lines of
  *                         unsigned bytes each; may write all TILE_ROWS rows
  *    multiply_values      the same for unsigned codes and lines of signed bytes
- *    weigh_pass(pass, work) the softmax of a pass's pairs: maxima and sums of rows, then codes, keep and step from raw
+ *    weigh_pass(pass, work)
+ *                         the softmax of a pass's pairs: maxima and sums of rows; codes, keep and step from raw.
+ *                         May call pass->ahead->go_on while it waits
  *    add_values(raw, step, keep, n, out)
  *                         out[n] with a pair's sums of values
  *
@@ -64,16 +66,19 @@ static inline int64_t rows_of_tile(int64_t first, int64_t n)
    return n - first < TILE_ROWS ? n - first : TILE_ROWS;
 }
 
-static void multiply_pass_keys(const pare_kv_i8 *kv, const attention_pass *pass, const attention_work *w,
-                               attention_ahead *ahead)
+static bool go_on(attention_ahead *ahead)
 {
-   for (int64_t b = 0; b < pass->blocks; b++) {
-      ask_ahead(ahead);
-      for (int64_t r = 0; r < pass->n; r += TILE_ROWS)
-         multiply_keys(w->q + r * w->q_stride, w->q_stride, rows_of_tile(r, pass->n), pass->block[b].keys,
-                       kv->head_dim / 4, pass->groups, pass->raw + (b * pass->n + r) * PARE_ATTN_BLOCK,
-                       PARE_ATTN_BLOCK);
-   }
+   const attention_pass *next = ahead->next;
+   const attention_work *w = ahead->work;
+   int64_t b = ahead->block, r = ahead->row;
+   ask_ahead(ahead);
+   if (b >= next->blocks) return false;
+   multiply_keys(w->q + r * w->q_stride, w->q_stride, rows_of_tile(r, next->n), next->block[b].keys,
+                 ahead->kq, next->groups, next->raw + (b * next->n + r) * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK);
+   bool last = r + TILE_ROWS >= next->n;
+   ahead->block += last;
+   ahead->row = last ? 0 : r + TILE_ROWS;
+   return true;
 }
 
 static void multiply_pass_values(const attention_pass *pass, const attention_work *w)
@@ -145,18 +150,17 @@ static attention_pass pass_at(const pare_kv_i8 *kv, const pare_attention_row *ro
    return pass;
 }
 
-/* What is asked for during a pass: the blocks of the one after the next. Many rows do not wait for memory. */
-static attention_ahead ahead_of(const pare_kv_i8 *kv, const attention_pass *pass, const attention_span *span)
+/* Asks for the pass at `start` during that of `pass`. Many rows do not wait for memory. */
+static void plan_asking(const pare_kv_i8 *kv, const attention_pass *pass, const attention_span *span,
+                        int64_t start, attention_ahead *ahead)
 {
-   int64_t start = pass->start + 2 * pass->blocks * PARE_ATTN_BLOCK;
-   attention_ahead ahead = { .block_bytes = pare_kv_i8_block_bytes(kv->head_dim) };
-   if (pass->n > TILE_ROWS || start >= span->to) return ahead;
-   int64_t times = 2 * (pass->blocks + (pass->n * pass->blocks + TILE_ROWS - 1) / TILE_ROWS);
-   ahead.at = kv_block_of(kv, start).keys;
-   ahead.blocks = pass_blocks(span, start, pass->blocks);
-   ahead.left = ahead.block_bytes / 64;
-   ahead.share = (ahead.left + times - 1) / times;
-   return ahead;
+   if (pass->n > TILE_ROWS || start >= span->to) return;
+   int64_t times = 2 * pass->blocks + (pass->n * pass->blocks + TILE_ROWS - 1) / TILE_ROWS;
+   ahead->at = kv_block_of(kv, start).keys;
+   ahead->blocks = pass_blocks(span, start, pass->blocks);
+   ahead->block_bytes = pare_kv_i8_block_bytes(kv->head_dim);
+   ahead->left = ahead->block_bytes / 64;
+   ahead->share = (ahead->left + times - 1) / times;
 }
 
 static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
@@ -167,20 +171,22 @@ static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_at
    int64_t most = n > TILE_ROWS ? 1 : PARE_ATTN_ROWS / n;
    most = most < PASS_BLOCKS ? most : PASS_BLOCKS;
    start_rows(self, kv, rows, n, scale, &w);
-   attention_pass pass = pass_at(kv, rows, n, &span, span.from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK, most);
+   attention_pass next,
+      pass = pass_at(kv, rows, n, &span, span.from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK, most);
+   attention_ahead ahead = { .next = &pass, .work = &w, .kq = kv->head_dim / 4, .go_on = go_on };
    pass.raw = w.raw[0];
-   attention_ahead ahead = { .left = 0 };
-   multiply_pass_keys(kv, &pass, &w, &ahead);
-   for (int i = 1; pass.blocks > 0; i++) {
-      attention_pass next = pass_at(kv, rows, n, &span, pass.start + pass.blocks * PARE_ATTN_BLOCK, most);
+   while (go_on(&ahead)) continue;
+   for (int i = 1; pass.blocks > 0; i++, pass = next) {
+      int64_t start = pass.start + pass.blocks * PARE_ATTN_BLOCK;
+      next = pass_at(kv, rows, n, &span, start, most);
       next.raw = w.raw[i % 2];
-      ahead = ahead_of(kv, &pass, &span);
+      ahead = (attention_ahead){ .next = &next, .work = &w, .kq = kv->head_dim / 4, .go_on = go_on };
+      plan_asking(kv, &pass, &span, start + pass.blocks * PARE_ATTN_BLOCK, &ahead);
       pass.ahead = &ahead;
       weigh_pass(&pass, &w);
-      multiply_pass_keys(kv, &next, &w, &ahead);
+      while (go_on(&ahead)) continue;
       multiply_pass_values(&pass, &w);
       add_pass(&pass, &w);
-      pass = next;
    }
    end_rows(self, kv, rows, n, &w);
 }

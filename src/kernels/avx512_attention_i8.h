@@ -65,7 +65,7 @@ PARE_INLINE __m512 merge_rows(const __m512 *v, int64_t n, const merging how)
 /* ---- the softmax of a pass ----
  *
  * Each step goes over all pairs before the next begins, in tiles of 16: what one number of a tile waits for, the
- * work of the next tile covers. Scores and then weights lie where the sums by keys lay. */
+ * work of the next tile covers, as it does the products of the pass ahead. Scores and then weights lie where the sums by keys lay. */
 
 /* What passes from step to step, a number a pair. Those of a pair that sees nothing are anything. */
 typedef struct pass_numbers {
@@ -227,7 +227,7 @@ PARE_INLINE void weigh_all(const attention_pass *pass, const attention_work *w, 
    for (int64_t first = 0; first < pass->n * pass->blocks; first += TILE_ROWS) {
       int64_t n = pairs_of_tile(pass, first);
       __m512 sums[TILE_ROWS], most[TILE_ROWS], inverse;
-      ask_ahead(pass->ahead);
+      pass->ahead->go_on(pass->ahead);
       for (int64_t i = 0; i < n; i++, next_pair(pass, &at))
          weigh_pair(pass, numbers->best[first + i], first + i, at, whole, &sums[i], &most[i]);
       clear_from(sums, n, _mm512_setzero_ps());
