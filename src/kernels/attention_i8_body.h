@@ -12,8 +12,9 @@
  *    add_values(raw, step, keep, n, out)
  *                         out[n] with a pair's sums of values
  *
- * A block's keys and values (8 KB for heads of 64) stay in the first-level cache while all rows pass; the scores
- * of the rows of a call by 64 keys are all that is ever written of the score matrix. */
+ * A pass is some blocks by all rows: one of them for many rows, whose keys and values (8 KB for heads of 64) then stay
+ * in the first-level cache, several for few. The scores of a pass and of the next are all that is ever written of the
+ * score matrix. */
 #ifndef PARE_KERNELS_ATTENTION_I8_BODY_H
 #define PARE_KERNELS_ATTENTION_I8_BODY_H
 

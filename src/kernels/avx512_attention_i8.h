@@ -65,7 +65,8 @@ PARE_INLINE __m512 merge_rows(const __m512 *v, int64_t n, const merging how)
 /* ---- the softmax of a pass ----
  *
  * Each step goes over all pairs before the next begins, in tiles of 16: what one number of a tile waits for, the
- * work of the next tile covers, as it does the products of the pass ahead. Scores and then weights lie where the sums by keys lay. */
+ * work of the next tile covers, as it does the products of the pass ahead. Scores and then weights lie where the
+ * sums by keys lay. */
 
 /* What passes from step to step, a number a pair. Those of a pair that sees nothing are anything. */
 typedef struct pass_numbers {

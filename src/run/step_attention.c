@@ -3,7 +3,7 @@
  * An item is some rows of the query heads that share a key/value head. All keys of the batch are stored before
  * (a stage earlier), and a row looks at positions up to its own only. Over an i8 cache, rows of one sequence are
  * handed to the kernel together, as many as it takes: they share what is read of the cache, and a matrix
- * product wants rows. */
+ * product wants rows. Items of late tokens, which see the most, come before those of early ones. */
 #include "run/step.h"
 
 enum { ITEMS_PER_WORKER = 4 };
