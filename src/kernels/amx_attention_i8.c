@@ -4,7 +4,7 @@
 #include "kernels/amx_util.h"
 #include "kernels/avx512_attention_i8.h"
 
-enum { FEW_ROWS = 8 };
+enum { FEW_ROWS = 3 };
 
 /* Registers: literal numbers, as the intrinsics want them. */
 #define SUM0          0
@@ -69,8 +69,9 @@ static void attention_i8(const pare_kernels *self, const pare_kv_i8 *kv, const p
       pare_avx512_attend_i8(self, kv, rows, n, scale, scratch);
       return;
    }
-   const uint8_t whole[PARE_TILES] = { 16, 16, 16, 16, 16, 16, 16, 16 };
-   pare_tiles_configure(whole);
+   const uint8_t r = n < TILE_ROWS ? (uint8_t)n : TILE_ROWS;
+   const uint8_t tile_rows[PARE_TILES] = { r, r, r, r, r, PARE_TILE_ROWS, PARE_TILE_ROWS, PARE_TILE_ROWS };
+   pare_tiles_configure(tile_rows);
    attend(self, kv, rows, n, scale, scratch);
    _tile_release();
 }

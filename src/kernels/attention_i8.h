@@ -11,24 +11,7 @@
 #include "kernels/round.h"
 #include "kernels/tiers.h"
 
-enum { TILE_ROWS = 16 };
-
-/* A row between two blocks. */
-typedef struct attention_state {
-   float max, sum; /* of the scores so far */
-   float keep;     /* what the output so far is multiplied by */
-   float step;     /* scale of the block's codes */
-} attention_state;
-
-/* A row at a block. */
-typedef struct attention_part {
-   const int32_t *raw; /* [64] sums of the row by the keys */
-   int32_t offset;     /* what each is too large by */
-   float factor;       /* of the row's scores: scale of its codes times that of the softmax */
-   int64_t lo, hi;     /* the positions of the block that count: [lo, hi), none if lo >= hi */
-   attention_state *state;
-   uint8_t *codes; /* [64] out: of the weights; zeros where nothing counts */
-} attention_part;
+enum { TILE_ROWS = 16, PASS_BLOCKS = 4, NUMBERS = PARE_ATTN_ROWS + 16 /* 16 can be read from any on */ };
 
 /* The parts of a block of 64 positions. */
 typedef struct kv_block {
@@ -44,6 +27,104 @@ static inline kv_block kv_block_of(const pare_kv_i8 *kv, int64_t position)
    b.key_scales = (float *)(void *)(b.values + PARE_ATTN_BLOCK * dims);
    b.value_scales = b.key_scales + PARE_ATTN_BLOCK;
    return b;
+}
+
+/* Where a call keeps its things, in its scratch memory. Numbers of a row are [NUMBERS], as are those of a pair. */
+typedef struct attention_work {
+   int64_t q_stride, dims; /* bytes of a row of q; head_dim rounded up to 16 */
+   int8_t *q;              /* [PARE_ATTN_ROWS][q_stride], zeros after head_dim */
+   float *factor;          /* of a row's scores: scale of its codes times that of the softmax */
+   int32_t *offset;        /* what its sums by keys are too large by */
+   float *max, *sum;       /* of its scores so far */
+   float *out;             /* [PARE_ATTN_ROWS][dims] */
+   int32_t *raw[2];        /* of a pass and of the next: a pair's sums by keys [64], then by values [dims] */
+   uint8_t *codes;         /* a pair's weights [64], zeros where nothing counts */
+   float *keep;            /* what the output before a pair is multiplied by */
+   float *step;            /* scale of a pair's codes */
+} attention_work;
+
+typedef struct attention_ahead attention_ahead;
+
+/* Rows by some blocks, one after another. Row r at block b is pair b * n + r; there are at most PARE_ATTN_ROWS. */
+typedef struct attention_pass {
+   const pare_attention_row *rows;
+   int64_t n, start, blocks; /* rows; the first position; blocks */
+   int64_t groups;           /* of 16 keys of a block, of which any row sees anything */
+   bool whole;               /* all rows see all */
+   int32_t *raw;             /* of work->raw */
+   attention_ahead *ahead;
+   kv_block block[PASS_BLOCKS];
+} attention_pass;
+
+/* What is done a little at a time while a pass goes on: the products with keys of the next, which wait for nothing
+ * of this one; and asking for the lines of the one after it, of all blocks in turn, since these lie in pages of
+ * their own and several pages are read faster than one. */
+struct attention_ahead {
+   const attention_pass *next;
+   const attention_work *work;
+   int64_t kq, block, row; /* lines of 16 keys; the tile of rows whose products come next */
+   const uint8_t *at;      /* lines of the first block that were not asked for */
+   int64_t blocks, block_bytes;
+   int64_t left, share;              /* lines of each block: in all, at a time */
+   bool (*go_on)(attention_ahead *); /* false: no products are left */
+};
+
+static inline void ask_ahead(attention_ahead *ahead)
+{
+   int64_t lines = ahead->share < ahead->left ? ahead->share : ahead->left;
+   for (int64_t i = 0; i < lines; i++) {
+      for (int64_t b = 0; b < ahead->blocks; b++)
+         __builtin_prefetch(ahead->at + b * ahead->block_bytes + 64 * i, 0, 2);
+   }
+   ahead->at += 64 * lines;
+   ahead->left -= lines;
+}
+
+/* The positions of block b that count for row r: [lo, hi), none if lo >= hi. */
+typedef struct attention_range {
+   int64_t lo, hi;
+} attention_range;
+
+static inline attention_range range_of(const attention_pass *pass, int64_t b, int64_t r)
+{
+   int64_t start = pass->start + b * PARE_ATTN_BLOCK;
+   int64_t lo = pass->rows[r].from - start, hi = pass->rows[r].to - start;
+   return (attention_range){ lo > 0 ? lo : 0, hi < PARE_ATTN_BLOCK ? hi : PARE_ATTN_BLOCK };
+}
+
+/* A pair, for tiers that take them one by one. */
+typedef struct attention_pair {
+   const int32_t *raw; /* [64] sums of the row by the keys */
+   int32_t offset;
+   float factor;
+   int64_t lo, hi; /* lo < hi */
+   const kv_block *block;
+   float *max, *sum, *keep, *step;
+   uint8_t *codes; /* [64] */
+} attention_pair;
+
+static inline void weigh_pairs(const attention_pass *pass, const attention_work *w,
+                               void (*weigh)(const attention_pair *pair))
+{
+   for (int64_t b = 0; b < pass->blocks; b++) {
+      for (int64_t r = 0; r < pass->n; r++) {
+         int64_t p = b * pass->n + r;
+         attention_range range = range_of(pass, b, r);
+         attention_pair pair = { .raw = pass->raw + p * PARE_ATTN_BLOCK,
+                                 .offset = w->offset[r],
+                                 .factor = w->factor[r],
+                                 .lo = range.lo,
+                                 .hi = range.hi,
+                                 .block = &pass->block[b],
+                                 .max = &w->max[r],
+                                 .sum = &w->sum[r],
+                                 .keep = &w->keep[p],
+                                 .step = &w->step[p],
+                                 .codes = w->codes + p * PARE_ATTN_BLOCK };
+         if (range.lo < range.hi) weigh(&pair);
+         else memset(pair.codes, 0, PARE_ATTN_BLOCK);
+      }
+   }
 }
 
 #endif

@@ -62,67 +62,155 @@ PARE_INLINE __m512 merge_rows(const __m512 *v, int64_t n, const merging how)
    return _mm512_maskz_loadu_ps(pare_lanes(0, n), numbers);
 }
 
-/* ---- the softmax of a tile's rows over a block ---- */
+/* ---- the softmax of a pass ----
+ *
+ * Each step goes over all pairs before the next begins, in tiles of 16: what one number of a tile waits for, the
+ * work of the next tile covers, as it does the products of the pass ahead. Scores and then weights lie where the
+ * sums by keys lay. */
 
-/* What passes from step to step. Lanes without a row, or whose row sees nothing of the block, hold anything. */
-typedef struct tile_work {
-   float p[TILE_ROWS][PARE_ATTN_BLOCK];   /* scores, then weights */
-   __mmask16 keys[TILE_ROWS][KEY_GROUPS]; /* that count */
-   float numbers[TILE_ROWS];              /* of the rows: the maximum, then what codes are made with */
-} tile_work;
+/* What passes from step to step, a number a pair. Those of a pair that sees nothing are anything. */
+typedef struct pass_numbers {
+   float best[NUMBERS];    /* largest score, then the row's maximum so far */
+   float sum[NUMBERS];     /* of exponentials */
+   float inverse[NUMBERS]; /* what codes are made with */
+} pass_numbers;
 
-PARE_INLINE void find_keys(const attention_part *t, __mmask16 *keys)
+/* The pair that comes next, so that none divides. */
+typedef struct pair_place {
+   int64_t b, r;
+} pair_place;
+
+PARE_INLINE void next_pair(const attention_pass *pass, pair_place *at)
 {
-   uint64_t seen = t->lo < t->hi ? (~0ull >> (64 - (t->hi - t->lo))) << t->lo : 0;
-   for (int g = 0; g < KEY_GROUPS; g++) keys[g] = (__mmask16)(seen >> (16 * g));
+   bool last = at->r + 1 == pass->n;
+   at->b += last;
+   at->r = last ? 0 : at->r + 1;
 }
 
-/* w->p = scores; returns each row's largest. */
-PARE_INLINE __m512 score_rows(const attention_part *parts, int64_t n, const kv_block *block, tile_work *w)
+/* A bit a key of the block that counts. */
+PARE_INLINE uint64_t keys_of(const attention_pass *pass, pair_place at, const bool whole)
 {
-   __m512 most[TILE_ROWS];
-   for (int64_t r = 0; r < (n > FEW_MERGED ? TILE_ROWS : n); r++) {
-      most[r] = _mm512_set1_ps(-INFINITY);
-      if (r >= n) continue;
-      const __m512i offset = _mm512_set1_epi32(parts[r].offset);
-      const __m512 factor = _mm512_set1_ps(parts[r].factor);
-      find_keys(&parts[r], w->keys[r]);
-      PARE_UNROLL
-      for (int g = 0; g < KEY_GROUPS; g++) {
-         __m512i sum = _mm512_sub_epi32(_mm512_loadu_si512(parts[r].raw + 16 * g), offset);
-         __m512 scale = _mm512_mul_ps(factor, _mm512_loadu_ps(block->key_scales + 16 * g));
-         __m512 s = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-         _mm512_storeu_ps(w->p[r] + 16 * g, s);
-         most[r] = _mm512_mask_max_ps(most[r], w->keys[r][g], s, most[r]);
+   if (whole) return ~0ull;
+   attention_range range = range_of(pass, at.b, at.r);
+   return range.lo < range.hi ? (~0ull >> (64 - (range.hi - range.lo))) << range.lo : 0;
+}
+
+PARE_INLINE __mmask16 group_of(uint64_t keys, int g)
+{
+   return (__mmask16)(keys >> (16 * g));
+}
+
+PARE_INLINE float *weights_of(const attention_pass *pass, int64_t p)
+{
+   return (float *)(void *)(pass->raw + p * PARE_ATTN_BLOCK);
+}
+
+/* Pairs of the tile at `first`, and registers that merge_rows reads for them. */
+PARE_INLINE int64_t pairs_of_tile(const attention_pass *pass, int64_t first)
+{
+   int64_t left = pass->n * pass->blocks - first;
+   return left < TILE_ROWS ? left : TILE_ROWS;
+}
+
+PARE_INLINE void clear_from(__m512 *v, int64_t n, __m512 with)
+{
+   for (int64_t i = n; n > FEW_MERGED && i < TILE_ROWS; i++) v[i] = with;
+}
+
+/* Sums to scores; returns the lanewise largest. */
+PARE_INLINE __m512 score_pair(const attention_pass *pass, const attention_work *w, int64_t p, pair_place at,
+                              const bool whole)
+{
+   const __m512i offset = _mm512_set1_epi32(w->offset[at.r]);
+   const __m512 factor = _mm512_set1_ps(w->factor[at.r]);
+   const float *scales = pass->block[at.b].key_scales;
+   const uint64_t keys = keys_of(pass, at, whole);
+   float *s = weights_of(pass, p);
+   __m512 most = _mm512_set1_ps(-INFINITY);
+   PARE_UNROLL
+   for (int g = 0; g < KEY_GROUPS; g++) {
+      if (!whole && g >= pass->groups) break;
+      __m512i sum = _mm512_sub_epi32(_mm512_loadu_si512(s + 16 * g), offset);
+      __m512 scale = _mm512_mul_ps(factor, _mm512_loadu_ps(scales + 16 * g));
+      __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+      _mm512_storeu_ps(s + 16 * g, score);
+      most = whole ? _mm512_max_ps(score, most) : _mm512_mask_max_ps(most, group_of(keys, g), score, most);
+   }
+   return most;
+}
+
+PARE_INLINE void score_pairs(const attention_pass *pass, const attention_work *w, pass_numbers *numbers,
+                             const bool whole)
+{
+   pair_place at = { 0, 0 };
+   for (int64_t first = 0; first < pass->n * pass->blocks; first += TILE_ROWS) {
+      int64_t n = pairs_of_tile(pass, first);
+      __m512 most[TILE_ROWS];
+      ask_ahead(pass->ahead);
+      for (int64_t i = 0; i < n; i++, next_pair(pass, &at))
+         most[i] = score_pair(pass, w, first + i, at, whole);
+      clear_from(most, n, _mm512_set1_ps(-INFINITY));
+      _mm512_storeu_ps(numbers->best + first, merge_rows(most, n, MERGE_MAX));
+   }
+}
+
+/* Lanes of the rows from r on that see something of block b. */
+PARE_INLINE __mmask16 seeing(const attention_pass *pass, int64_t b, int64_t r, const bool whole)
+{
+   __mmask16 lanes = pare_lanes(r, pass->n), seen = 0;
+   if (whole) return lanes;
+   for (int64_t i = 0; i < 16 && r + i < pass->n; i++) {
+      attention_range range = range_of(pass, b, r + i);
+      seen |= (__mmask16)((range.lo < range.hi) << i);
+   }
+   return seen;
+}
+
+/* Block after block: the maxima of the rows, and what their outputs are multiplied by. */
+PARE_INLINE void follow_maxima(const attention_pass *pass, const attention_work *w, pass_numbers *numbers,
+                               const bool whole)
+{
+   for (int64_t b = 0; b < pass->blocks; b++) {
+      for (int64_t r = 0; r < pass->n; r += 16) {
+         int64_t p = b * pass->n + r;
+         __mmask16 seen = seeing(pass, b, r, whole);
+         __m512 before = _mm512_loadu_ps(w->max + r);
+         __m512 now = _mm512_mask_max_ps(before, seen, _mm512_loadu_ps(numbers->best + p), before);
+         _mm512_mask_storeu_ps(w->keep + p, seen, pare_exp_ps(_mm512_sub_ps(before, now)));
+         _mm512_mask_storeu_ps(numbers->best + p, seen, now);
+         _mm512_mask_storeu_ps(w->max + r, seen, now);
       }
    }
-   return merge_rows(most, n, MERGE_MAX);
 }
 
-/* w->p = weights, +0 of keys that do not count; returns each row's sum of exponentials and the bits of its largest
- * weight. w->numbers: the rows' maxima. */
-PARE_INLINE __m512 weigh_keys(int64_t n, const kv_block *block, tile_work *w, __m512 *largest)
+/* Scores to weights, +0 of keys that do not count; adds to the lanewise sum of exponentials and the bits of the
+ * largest weight. Exponents are never above 0 and weights have no sign but that of NaN, which counts as larger than
+ * any number with it as without. */
+PARE_INLINE void weigh_pair(const attention_pass *pass, float number, int64_t p, pair_place at,
+                            const bool whole, __m512 *total, __m512 *largest)
 {
-   __m512 sums[TILE_ROWS], most[TILE_ROWS];
-   for (int64_t r = 0; r < (n > FEW_MERGED ? TILE_ROWS : n); r++) {
-      sums[r] = most[r] = _mm512_setzero_ps();
-      if (r >= n) continue;
-      const __m512 max = _mm512_set1_ps(w->numbers[r]);
-      PARE_UNROLL
-      for (int g = 0; g < KEY_GROUPS; g++) {
-         __m512 e = pare_exp_ps(_mm512_sub_ps(_mm512_loadu_ps(w->p[r] + 16 * g), max));
-         e = _mm512_maskz_mov_ps(w->keys[r][g], e);
-         __m512 weight = _mm512_maskz_mul_ps(w->keys[r][g], e, _mm512_loadu_ps(block->value_scales + 16 * g));
-         sums[r] = _mm512_add_ps(sums[r], e);
-         _mm512_storeu_ps(w->p[r] + 16 * g, weight);
-         most[r] = merge(most[r], _mm512_abs_ps(weight), MERGE_MAX_BITS);
-      }
+   const __m512 max = _mm512_set1_ps(number);
+   const float *scales = pass->block[at.b].value_scales;
+   const uint64_t keys = keys_of(pass, at, whole);
+   float *s = weights_of(pass, p);
+   __m512 sum = _mm512_setzero_ps(), most = _mm512_setzero_ps();
+   PARE_UNROLL
+   for (int g = 0; g < KEY_GROUPS; g++) {
+      if (!whole && g >= pass->groups) break;
+      __mmask16 counts = group_of(keys, g);
+      __m512 e = pare_exp_down_ps(_mm512_sub_ps(_mm512_loadu_ps(s + 16 * g), max));
+      if (!whole) e = _mm512_maskz_mov_ps(counts, e);
+      __m512 scale = _mm512_maskz_loadu_ps(counts, scales + 16 * g);
+      __m512 weight = _mm512_mul_ps(e, scale);
+      sum = _mm512_add_ps(sum, e);
+      _mm512_storeu_ps(s + 16 * g, weight);
+      most = merge(most, weight, MERGE_MAX_BITS);
    }
-   *largest = merge_rows(most, n, MERGE_MAX_BITS);
-   return merge_rows(sums, n, MERGE_ADD);
+   *total = sum;
+   *largest = most;
 }
 
-/* The rules of round.h for a lane a row: the scales; what weights are multiplied by, 0 where all codes are 0. */
+/* The rules of round.h for a lane a pair: the scales; what weights are multiplied by, 0 where all codes are 0. */
 PARE_INLINE __m512 round_rules(__m512 largest, __m512 *inverse)
 {
    const __m512 most = _mm512_set1_ps(PARE_ROUND_WEIGHT_MAX);
@@ -133,49 +221,80 @@ PARE_INLINE __m512 round_rules(__m512 largest, __m512 *inverse)
    return _mm512_mask_mov_ps(scale, bad, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
 }
 
-/* Codes of a row; a weight times 0 may be NaN, so zeros are said. */
-PARE_INLINE void round_row(const float *p, float inverse, uint8_t *codes)
+PARE_INLINE void weigh_all(const attention_pass *pass, const attention_work *w, pass_numbers *numbers,
+                           const bool whole)
 {
-   const __m512 limit = _mm512_set1_ps(PARE_ROUND_WEIGHT_MAX);
+   pair_place at = { 0, 0 };
+   for (int64_t first = 0; first < pass->n * pass->blocks; first += TILE_ROWS) {
+      int64_t n = pairs_of_tile(pass, first);
+      __m512 sums[TILE_ROWS], most[TILE_ROWS], inverse;
+      pass->ahead->go_on(pass->ahead);
+      for (int64_t i = 0; i < n; i++, next_pair(pass, &at))
+         weigh_pair(pass, numbers->best[first + i], first + i, at, whole, &sums[i], &most[i]);
+      clear_from(sums, n, _mm512_setzero_ps());
+      clear_from(most, n, _mm512_setzero_ps());
+      _mm512_storeu_ps(numbers->sum + first, merge_rows(sums, n, MERGE_ADD));
+      __m512 step = round_rules(merge_rows(most, n, MERGE_MAX_BITS), &inverse);
+      _mm512_storeu_ps(w->step + first, step);
+      _mm512_storeu_ps(numbers->inverse + first, inverse);
+   }
+}
+
+PARE_INLINE void follow_sums(const attention_pass *pass, const attention_work *w, const pass_numbers *numbers,
+                             const bool whole)
+{
+   for (int64_t b = 0; b < pass->blocks; b++) {
+      for (int64_t r = 0; r < pass->n; r += 16) {
+         int64_t p = b * pass->n + r;
+         __m512 sum = _mm512_fmadd_ps(_mm512_loadu_ps(w->sum + r), _mm512_loadu_ps(w->keep + p),
+                                      _mm512_loadu_ps(numbers->sum + p));
+         _mm512_mask_storeu_ps(w->sum + r, seeing(pass, b, r, whole), sum);
+      }
+   }
+}
+
+/* Codes of a pair. No limit is asked: the largest weight times 255 / itself, rounded twice, stays below 255.5. What is
+ * NaN, and times 0, has the smallest integer as code, which becomes 0. */
+PARE_INLINE void round_pair(const attention_pass *pass, float number, int64_t p, uint8_t *out,
+                            const bool whole)
+{
+   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+   const __m512 inverse = _mm512_set1_ps(number);
+   const float *s = weights_of(pass, p);
+   __m512i codes[KEY_GROUPS];
    PARE_UNROLL
    for (int g = 0; g < KEY_GROUPS; g++) {
-      __m512 x = _mm512_mul_ps(_mm512_loadu_ps(p + 16 * g), _mm512_set1_ps(inverse));
-      __m512i code = _mm512_cvtps_epi32(_mm512_min_ps(x, limit));
-      code = inverse == 0.0f ? _mm512_setzero_si512() : code;
-      _mm_storeu_si128((__m128i *)(void *)(codes + 16 * g), _mm512_cvtepi32_epi8(code));
+      codes[g] = _mm512_setzero_si512();
+      if (whole || g < pass->groups)
+         codes[g] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(s + 16 * g), inverse));
    }
+   __m512i low = _mm512_packs_epi32(codes[0], codes[1]), high = _mm512_packs_epi32(codes[2], codes[3]);
+   _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
 }
 
-static void weigh_rows(const attention_part *parts, int64_t n, const kv_block *block)
+PARE_INLINE void weigh_as(const attention_pass *pass, const attention_work *w, const bool whole)
 {
-   tile_work w;
-   float max[TILE_ROWS] = { 0 }, sum[TILE_ROWS] = { 0 }, keep[TILE_ROWS], step[TILE_ROWS];
-   for (int64_t r = 0; r < n; r++) {
-      max[r] = parts[r].state->max;
-      sum[r] = parts[r].state->sum;
-   }
-   __m512 before = _mm512_loadu_ps(max), largest, inverse;
-   __m512 now = _mm512_max_ps(score_rows(parts, n, block, &w), before);
-   __m512 kept = pare_exp_ps(_mm512_sub_ps(before, now));
-   _mm512_storeu_ps(w.numbers, now);
-   _mm512_storeu_ps(keep, kept);
-   __m512 sums = weigh_keys(n, block, &w, &largest);
-   _mm512_storeu_ps(sum, _mm512_fmadd_ps(_mm512_loadu_ps(sum), kept, sums));
-   _mm512_storeu_ps(max, now);
-   _mm512_storeu_ps(step, round_rules(largest, &inverse));
-   _mm512_storeu_ps(w.numbers, inverse);
-   for (int64_t r = 0; r < n; r++) {
-      round_row(w.p[r], w.numbers[r], parts[r].codes);
-      if (parts[r].lo < parts[r].hi) *parts[r].state = (attention_state){ max[r], sum[r], keep[r], step[r] };
-   }
+   pass_numbers numbers;
+   score_pairs(pass, w, &numbers, whole);
+   follow_maxima(pass, w, &numbers, whole);
+   weigh_all(pass, w, &numbers, whole);
+   follow_sums(pass, w, &numbers, whole);
+   for (int64_t p = 0; p < pass->n * pass->blocks; p++)
+      round_pair(pass, numbers.inverse[p], p, w->codes + p * PARE_ATTN_BLOCK, whole);
 }
 
-static void add_values(const int32_t *raw, const attention_state *state, int64_t n, float *out)
+static void weigh_pass(const attention_pass *pass, const attention_work *w)
 {
-   const __m512 step = _mm512_set1_ps(state->step), keep = _mm512_set1_ps(state->keep);
+   if (pass->whole) weigh_as(pass, w, true);
+   else weigh_as(pass, w, false);
+}
+
+static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)
+{
+   const __m512 steps = _mm512_set1_ps(step), keeps = _mm512_set1_ps(keep);
    for (int64_t d = 0; d < n; d += 16) {
       __m512 sum = _mm512_cvtepi32_ps(_mm512_loadu_si512(raw + d));
-      _mm512_storeu_ps(out + d, _mm512_fmadd_ps(sum, step, _mm512_mul_ps(_mm512_loadu_ps(out + d), keep)));
+      _mm512_storeu_ps(out + d, _mm512_fmadd_ps(sum, steps, _mm512_mul_ps(_mm512_loadu_ps(out + d), keeps)));
    }
 }
 

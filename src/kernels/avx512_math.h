@@ -7,10 +7,10 @@
 
 #define PARE_V(x) _mm512_set1_ps(x)
 
-PARE_INLINE __m512 pare_exp_ps(__m512 x)
+/* exp of x <= PARE_EXP_HI or NaN */
+PARE_INLINE __m512 pare_exp_down_ps(__m512 x)
 {
    /* min and max return their second operand when one is NaN, which is x here */
-   x = _mm512_min_ps(PARE_V(PARE_EXP_HI), x);
    x = _mm512_max_ps(PARE_V(PARE_EXP_LO), x);
    __m512 n = _mm512_fmadd_ps(x, PARE_V(PARE_EXP_LOG2E), PARE_V(PARE_EXP_MAGIC));
    n = _mm512_sub_ps(n, PARE_V(PARE_EXP_MAGIC));
@@ -23,6 +23,11 @@ PARE_INLINE __m512 pare_exp_ps(__m512 x)
    __m512 p = _mm512_fmadd_ps(_mm512_mul_ps(r, r), q, r);
    p = _mm512_add_ps(p, PARE_V(1.0f));
    return _mm512_scalef_ps(p, n);   /* p * 2^n rounded once, as the scalar's two products */
+}
+
+PARE_INLINE __m512 pare_exp_ps(__m512 x)
+{
+   return pare_exp_down_ps(_mm512_min_ps(PARE_V(PARE_EXP_HI), x));
 }
 
 PARE_INLINE __m512 pare_copysign_ps(__m512 y, __m512 x)

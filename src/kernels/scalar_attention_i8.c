@@ -47,44 +47,39 @@ static float exponentials(float *p, int64_t lo, int64_t hi, float max)
    return lanes[0];
 }
 
-static void weigh(const attention_part *t, const kv_block *block)
+static void weigh(const attention_pair *t)
 {
-   attention_state *state = t->state;
    int64_t lo = t->lo, hi = t->hi;
-   float p[PARE_ATTN_BLOCK], max = state->max;
+   float p[PARE_ATTN_BLOCK], max = *t->max;
    uint32_t largest = 0;
    for (int64_t j = lo; j < hi; j++) {
-      p[j] = (float)(t->raw[j] - t->offset) * (t->factor * block->key_scales[j]);
+      p[j] = (float)(t->raw[j] - t->offset) * (t->factor * t->block->key_scales[j]);
       max = p[j] > max ? p[j] : max;
    }
-   state->keep = pare_expf(state->max - max);
-   state->max = max;
-   state->sum = pare_fmaf(state->sum, state->keep, exponentials(p, lo, hi, max));
+   *t->keep = pare_expf(*t->max - max);
+   *t->max = max;
+   *t->sum = pare_fmaf(*t->sum, *t->keep, exponentials(p, lo, hi, max));
    for (int64_t j = lo; j < hi; j++) {
-      p[j] *= block->value_scales[j];
+      p[j] *= t->block->value_scales[j];
       uint32_t magnitude = pare_round_magnitude(p[j]);
       largest = magnitude > largest ? magnitude : largest;
    }
    pare_rounding rounding = pare_round_weights(largest);
-   state->step = rounding.scale;
+   *t->step = rounding.scale;
    for (int64_t j = 0; j < PARE_ATTN_BLOCK; j++) {
       bool counts = j >= lo && j < hi && !rounding.zero;
       t->codes[j] = counts ? pare_round_weight(p[j], rounding.inverse) : 0;
    }
 }
 
-/* Rows one by one. */
-static void weigh_rows(const attention_part *parts, int64_t n, const kv_block *block)
+static void weigh_pass(const attention_pass *pass, const attention_work *w)
 {
-   for (int64_t i = 0; i < n; i++) {
-      if (parts[i].lo < parts[i].hi) weigh(&parts[i], block);
-      else memset(parts[i].codes, 0, PARE_ATTN_BLOCK);
-   }
+   weigh_pairs(pass, w, weigh);
 }
 
-static void add_values(const int32_t *raw, const attention_state *state, int64_t n, float *out)
+static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)
 {
-   for (int64_t d = 0; d < n; d++) out[d] = pare_fmaf((float)raw[d], state->step, out[d] * state->keep);
+   for (int64_t d = 0; d < n; d++) out[d] = pare_fmaf((float)raw[d], step, out[d] * keep);
 }
 
 #include "kernels/attention_i8_body.h"

@@ -64,17 +64,16 @@ static void round_weights(const float *p, pare_rounding rounding, uint8_t *codes
    if (rounding.zero) memset(codes, 0, PARE_ATTN_BLOCK);
 }
 
-static void weigh(const attention_part *t, const kv_block *block)
+static void weigh(const attention_pair *t)
 {
-   attention_state *state = t->state;
    int64_t lo = t->lo, hi = t->hi;
    float p[PARE_ATTN_BLOCK];
-   float max = scores(t->raw, t->offset, t->factor, block->key_scales, lo, hi, state->max, p);
-   state->keep = pare_expf(state->max - max);
-   state->sum = pare_fmaf(state->sum, state->keep, v8_exponentials(p, max));
-   state->max = max;
+   float max = scores(t->raw, t->offset, t->factor, t->block->key_scales, lo, hi, *t->max, p);
+   *t->keep = pare_expf(*t->max - max);
+   *t->sum = pare_fmaf(*t->sum, *t->keep, v8_exponentials(p, max));
+   *t->max = max;
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 8)
-      v8_store(p + j, v8_mul(v8_load(p + j), v8_load(block->value_scales + j)));
+      v8_store(p + j, v8_mul(v8_load(p + j), v8_load(t->block->value_scales + j)));
    keep_only(p, lo, hi, 0.0f);
    v8 weight = v8_zero();
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 8) weight = v8_max_bits(weight, v8_abs(v8_load(p + j)));
@@ -82,25 +81,21 @@ static void weigh(const attention_part *t, const kv_block *block)
    v8_store(lanes, weight);
    for (int l = 0; l < 8; l++) largest = lanes[l] > largest ? lanes[l] : largest;
    pare_rounding rounding = pare_round_weights(largest);
-   state->step = rounding.scale;
+   *t->step = rounding.scale;
    round_weights(p, rounding, t->codes);
 }
 
-/* Rows one by one. */
-static void weigh_rows(const attention_part *parts, int64_t n, const kv_block *block)
+static void weigh_pass(const attention_pass *pass, const attention_work *w)
 {
-   for (int64_t i = 0; i < n; i++) {
-      if (parts[i].lo < parts[i].hi) weigh(&parts[i], block);
-      else memset(parts[i].codes, 0, PARE_ATTN_BLOCK);
-   }
+   weigh_pairs(pass, w, weigh);
 }
 
-static void add_values(const int32_t *raw, const attention_state *state, int64_t n, float *out)
+static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)
 {
-   const v8 step = v8_set(state->step), keep = v8_set(state->keep);
+   const v8 steps = v8_set(step), keeps = v8_set(keep);
    for (int64_t d = 0; d < n; d += 8) {
       v8 sum = v8_load_ints(raw + d, 0);
-      v8_store(out + d, v8_fma(sum, step, v8_mul(v8_load(out + d), keep)));
+      v8_store(out + d, v8_fma(sum, steps, v8_mul(v8_load(out + d), keeps)));
    }
 }
 

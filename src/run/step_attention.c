@@ -3,7 +3,7 @@
  * An item is some rows of the query heads that share a key/value head. All keys of the batch are stored before
  * (a stage earlier), and a row looks at positions up to its own only. Over an i8 cache, rows of one sequence are
  * handed to the kernel together, as many as it takes: they share what is read of the cache, and a matrix
- * product wants rows. */
+ * product wants rows. Items of late tokens, which see the most, come before those of early ones. */
 #include "run/step.h"
 
 enum { ITEMS_PER_WORKER = 4 };
@@ -40,14 +40,21 @@ typedef struct attention_cut {
    int64_t tokens; /* of an item */
 } attention_cut;
 
-/* A group is all heads of a key/value head, unless more workers than that want work; tokens fill the rows of a
- * call of the kernel. */
+/* Whether as many items, at least, of equal size are work for all. */
+static bool enough(int64_t items, int64_t workers)
+{
+   return items >= ITEMS_PER_WORKER * workers || items % workers == 0;
+}
+
+/* A group is all heads of a key/value head, which then is read once, unless they give the workers too little or
+ * unequal work; tokens fill the rows of a call of the kernel. */
 static attention_cut cut_of(const pare_run *run, const pare_step *step)
 {
    int64_t heads = step->attention.heads / step->attention.cache->kv_heads, tokens = run->batch->n_tokens;
    int64_t wanted = ITEMS_PER_WORKER * (int64_t)run->workers, most = PARE_ATTN_ROWS;
    attention_cut cut = { .heads = heads < most ? heads : most };
-   while (cut.heads > 1 && (heads % cut.heads || step->attention.heads / cut.heads * tokens < wanted))
+   while (cut.heads > 1 &&
+          (heads % cut.heads || !enough(step->attention.heads / cut.heads * tokens, run->workers)))
       cut.heads--;
    cut.groups = step->attention.heads / cut.heads;
    cut.tokens = tokens * cut.groups / wanted;
@@ -103,7 +110,7 @@ static void attend_item(const pare_run *run, const pare_step *step, const attent
                         int worker)
 {
    int64_t tokens = run->batch->n_tokens, chunks = (tokens + cut->tokens - 1) / cut->tokens;
-   int64_t first = item / chunks * cut->heads, token = item % chunks * cut->tokens;
+   int64_t first = item / chunks * cut->heads, token = (chunks - 1 - item % chunks) * cut->tokens;
    int64_t end = token + cut->tokens < tokens ? token + cut->tokens : tokens;
    int64_t kv_head = first / (step->attention.heads / step->attention.cache->kv_heads);
    pare_attention_row rows[PARE_ATTN_ROWS];
