@@ -77,14 +77,25 @@ static bool spin(pare_pool *pool, bool (*ready)(pare_pool *, uint64_t), uint64_t
 
 /* ---- one loop ---- */
 
+/* The next items of a range: a quarter of those that are left, in whole grains, so that the first parts are long
+ * and the last ones short. */
+static bool take(const pare_pool *pool, worker *from, int64_t *item, int64_t *end)
+{
+   *item = atomic_load_explicit(&from->next, memory_order_relaxed);
+   do {
+      int64_t rest = from->end - *item, size = rest / 4 / pool->grain * pool->grain;
+      if (rest <= 0) return false;
+      if (size < pool->grain) size = pool->grain;
+      *end = size < rest ? *item + size : from->end;
+   } while (!atomic_compare_exchange_weak_explicit(&from->next, item, *end, memory_order_relaxed,
+                                                   memory_order_relaxed));
+   return true;
+}
+
 static void take_items(pare_pool *pool, worker *from, int id)
 {
-   /* The test keeps the counter of a finished range from creeping up. */
-   while (atomic_load_explicit(&from->next, memory_order_relaxed) < from->end) {
-      int64_t item = atomic_fetch_add_explicit(&from->next, pool->grain, memory_order_relaxed);
-      int64_t end = from->end - item < pool->grain ? from->end : item + pool->grain;
-      if (item < end) pool->work(pool->arg, item, end, id);
-   }
+   int64_t item, end;
+   while (take(pool, from, &item, &end)) pool->work(pool->arg, item, end, id);
 }
 
 static void take_part(pare_pool *pool, int id)

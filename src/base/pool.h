@@ -15,7 +15,7 @@ typedef void (*pare_work)(void *arg, int64_t item, int worker);
  * caller runs them all. Loops do not nest. */
 void pare_pool_run(pare_ctx *ctx, int64_t count, pare_work work, void *arg);
 /* The same for work that is cheaper in ranges: each worker has one contiguous share of the items and takes
- * `grain` (>= 1) of them at a time, then what the others have left. */
+ * parts of it, long ones first, of whole `grain`s (>= 1) but for the last; then what the others have left. */
 typedef void (*pare_work_range)(void *arg, int64_t from, int64_t to, int worker);
 void pare_pool_run_ranges(pare_ctx *ctx, int64_t count, int64_t grain, pare_work_range work, void *arg);
 /* Largest number of workers pare_pool_run will use for this context (>= 1). */

@@ -4,8 +4,8 @@
  * An item is a block of 16 channels for a group of rows; the blocks of a group follow each other. Rows are cut
  * into groups where each still has many: a worker then mostly stays with its rows from step to step, and finds
  * them in its caches; and where there are more workers than blocks keep busy: weights are then read by several
- * workers, but nobody waits. Weights in groups become lines of int8 in the worker's scratch memory or in registers, as the
- * kernel likes.
+ * workers, but nobody waits. Weights in groups become lines of int8 in the worker's scratch memory or in
+ * registers, as the kernel likes.
  *
  * Activations of 16 bits are two rows of int8 codes, which meet the weights in one product; with h and l its results
  * of the high and the low codes, each as linear_i8 gives it, an output is (h + l) + bias, rounded at each sign. */
