@@ -20,7 +20,7 @@
 typedef struct tiny {
    bool gpt2, i8, fused;
    int bits;                    /* with i8: 4, 3, 2, or 0 for 8 bits a weight */
-   const char *act;             /* with i8: "i16", "f32", or NULL for activations of i8 */
+   const char *act;             /* with i8: "i16", "f32" (then gates stay floats), or NULL for activations of i8 */
    const char *cache;           /* "f32", "f16", "i8" */
    const char *weights;         /* encoding of the float matrices */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
@@ -262,7 +262,8 @@ static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph, const tiny *m
 {
    int act = !m->act ? PARE_ACT_I8 : strcmp(m->act, "i16") == 0 ? PARE_ACT_I16 : PARE_ACT_F32;
    for (size_t i = 0; i < graph->n_weights; i++) {
-      if (graph->weights[i]->rank == 2) tiny_encode(ctx, graph->weights[i], m->bits);
+      bool stays = act == PARE_ACT_F32 && strncmp(graph->weights[i]->name, "gate", 4) == 0;
+      if (graph->weights[i]->rank == 2 && !stays) tiny_encode(ctx, graph->weights[i], m->bits);
    }
    for (pare_node *node = graph->first; node; node = node->next) {
       if (node->op == PARE_OP_linear) ((pare_linear_attrs *)node->attrs)->act = act;
