@@ -1,9 +1,9 @@
 #!/bin/bash
 # quality.sh [PARE]: what i8 costs on real weights: perplexity, KL from f32 in nats, top-1 agreement, bytes;
 # without and with rotation, with activations of 16 bits and of f32, everything quantized, embedding and head
-# too. Models and texts lie in ../shared (SHARED overrides); what is not there is skipped. The protocols: tinystories and novels, the first 60
-# windows of 512 tokens, positions 256..510; chemts, the first 4,000 lines of token ids, every predicted
-# token.
+# too. Models and texts lie in ../shared (SHARED overrides); what is not there is skipped. The protocols:
+# tinystories and novels, the first 60 windows of 512 tokens, positions 256..510; chemts, the first 4,000 lines
+# of token ids, every predicted token.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pare=$(realpath "${1:-build/release/bin/pare}")
