@@ -11,6 +11,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #include "base/cpu.h"
 
 enum { CACHE_LINE = 64, MOST_THREADS = 1024, PAUSES = 32 };
-#define SPIN_SECONDS 400e-6
+#define SPIN_SECONDS      400e-6
+#define GIVE_WAY_SECONDS  200e-6
 
 #define GATE_OPEN 0x80000000u
 #define GATE_INSIDE 0x7fffffffu
@@ -28,8 +30,9 @@ typedef struct worker {
    alignas(CACHE_LINE) atomic_int_fast64_t next; /* first item of the range that nobody took */
    int64_t end;
    struct pare_pool *pool;
-   pthread_t thread; /* unused by worker 0, the caller */
+   pthread_t thread;   /* unused by worker 0, the caller */
    int id;
+   double give_way_at; /* when it lets others have its processor, if it waits then */
 } worker;
 
 struct pare_pool {
@@ -61,14 +64,22 @@ static inline void cpu_pause(void)
 #endif
 }
 
-/* Waits a short while for ready(pool, seen); false when it is time to sleep. */
-static bool spin(pare_pool *pool, bool (*ready)(pare_pool *, uint64_t), uint64_t seen)
+/* Waits a short while for ready(pool, seen); false when it is time to sleep. Who waits holds no items, so now is
+ * the time to let another process have the processor: it would take it in the middle of some otherwise, and all
+ * would wait for those. What it runs meanwhile is not counted as waiting. */
+static bool spin(worker *self, bool (*ready)(pare_pool *, uint64_t), uint64_t seen)
 {
-   if (ready(pool, seen)) return true;
-   if (!pool->spins) return false;
-   for (double limit = pare_now() + SPIN_SECONDS; pare_now() < limit;) {
+   if (ready(self->pool, seen)) return true;
+   if (!self->pool->spins) return false;
+   for (double spun = 0, start; spun < SPIN_SECONDS; spun += pare_now() - start) {
+      start = pare_now();
+      if (start > self->give_way_at) {
+         sched_yield();
+         start = pare_now();
+         self->give_way_at = start + GIVE_WAY_SECONDS;
+      }
       for (int i = 0; i < PAUSES; i++) {
-         if (ready(pool, seen)) return true;
+         if (ready(self->pool, seen)) return true;
          cpu_pause();
       }
    }
@@ -151,7 +162,7 @@ static void *worker_main(void *arg)
    uint64_t seen = 0;
    pare_fp_pin();
    while (!atomic_load(&pool->quit)) {
-      if (!spin(pool, gate_news, seen)) sleep_until_news(pool, seen);
+      if (!spin(self, gate_news, seen)) sleep_until_news(pool, seen);
       if (!enter(pool, &seen)) continue;
       take_part(pool, self->id);
       leave(pool);
@@ -187,7 +198,7 @@ static void open_gate(pare_pool *pool, int64_t count, int64_t grain, pare_work_r
 static void close_gate(pare_pool *pool)
 {
    atomic_fetch_and(&pool->gate, ~(uint64_t)GATE_OPEN);
-   if (spin(pool, nobody_inside, 0)) return;
+   if (spin(&pool->workers[0], nobody_inside, 0)) return;
    pthread_mutex_lock(&pool->lock);
    atomic_store(&pool->waiting, true);
    while (!nobody_inside(pool, 0)) pthread_cond_wait(&pool->done, &pool->lock);
@@ -211,14 +222,13 @@ static void start_threads(pare_pool *pool)
 {
    sigset_t before;
    block_signals(&before);
-   int started = 1;
-   for (; started < pool->wanted; started++) {
-      worker *w = &pool->workers[started];
+   for (int i = 0; i < pool->wanted; i++) {
+      worker *w = &pool->workers[i];
       w->pool = pool;
-      w->id = started;
-      if (pthread_create(&w->thread, NULL, worker_main, w) != 0) break;
+      w->id = i;
+      if (i > 0 && pthread_create(&w->thread, NULL, worker_main, w) != 0) break;
+      pool->width = i + 1;
    }
-   pool->width = started;
    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -1,9 +1,8 @@
 #!/bin/bash
 # first_token.sh [PARE]: from the start of the program to the end of the first token of a one-token prompt, raw
 # artifact, warm page cache; and the most anonymous memory (RssAnon of /proc/PID/status, read as fast as it goes)
-# against the plan of such a session: all of it, and without what is not touched, which is all of the cache but
-# the positions used and most of the activations. Settings: see models.sh, and SHAPE (llama-1b), TYPES ("i8 i4"),
-# CONTEXT (2048).
+# against the plan of such a session: of that run, which touches little of the cache and of the activations, and of
+# one whose prompt fills the context. Settings: see models.sh, and SHAPE (llama-1b), TYPES ("i8 i4"), CONTEXT (2048).
 set -euo pipefail
 # shellcheck source=models.sh
 source "$(dirname "$0")/models.sh"
@@ -23,9 +22,10 @@ import time
 pare, path, rounds, context = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
 
-def once():
+def once(length):
     start, peak = time.perf_counter(), 0
-    done = subprocess.Popen([pare, 'run', path, '--ids', '--no-special', '--prompt', '65', '--tokens', '1',
+    prompt = ' '.join(str(65 + i % 900) for i in range(length))
+    done = subprocess.Popen([pare, 'run', path, '--ids', '--no-special', '--prompt', prompt, '--tokens', '1',
                              '--context', context, '--quiet'], stdout=subprocess.DEVNULL)
     while done.poll() is None:
         try:
@@ -39,14 +39,16 @@ def once():
     return time.perf_counter() - start, peak * 1024
 
 
-once()
-samples = [once() for _ in range(rounds)]
+once(1)
+samples = [once(1) for _ in range(rounds)]
 seconds = [s for s, _ in samples]
 plan = json.loads(subprocess.run([pare, 'inspect', path, '--plan', '--context', context, '--json'],
                                  capture_output=True, check=True).stdout)['plan']['memory']
 print(f'{path}: first token after {statistics.median(seconds):.3f} s ({min(seconds):.3f}..{max(seconds):.3f})')
-most, parts = max(p for _, p in samples), {key: size / 1e6 for key, size in plan.items()}
-print(f'  RssAnon {most / 1e6:.1f} MB, {most / plan["total_bytes"]:.2f} of the planned {parts["total_bytes"]:.1f} MB, '
-      f'of which cache {parts["cache_bytes"]:.1f} MB and activations {parts["activation_bytes"]:.1f} MB')
+parts = {key: size / 1e6 for key, size in plan.items()}
+print(f'  planned {parts["total_bytes"]:.1f} MB, of which cache {parts["cache_bytes"]:.1f} MB and activations '
+      f'{parts["activation_bytes"]:.1f} MB')
+for what, most in (('one token', max(p for _, p in samples)), ('the context full', once(int(context) - 1)[1])):
+    print(f'  RssAnon with {what}: {most / 1e6:.1f} MB, {most / plan["total_bytes"]:.2f} of the plan')
 PYTHON
 done
