@@ -42,7 +42,8 @@ static const char *const store_names[] = {
 static const char *kernel_of(const pare_step *step)
 {
    switch (step->kind) {
-   case PARE_STEP_QUANTIZE: return "quant_row";
+   case PARE_STEP_QUANTIZE: return step->out->codes == 2 ? "quant_row_i16" : "quant_row";
+   case PARE_STEP_ROTATE: return "hadamard";
    case PARE_STEP_LINEAR_I8:
       return step->linear.parts[0].weight->encoding.group ? "linear_groups" : "linear_i8";
    case PARE_STEP_LINEAR_F32: return "gemm_f32";
@@ -116,7 +117,7 @@ static void put_region(pare_json_writer *json, const view *v, const pare_region 
    pare_json_open_object(json, NULL);
    pare_json_put_int(json, "width", region->width);
    pare_json_put_int(json, "rows", rows_of(v, region));
-   pare_json_put_string(json, "holds", region->quantized ? "codes" : "f32");
+   pare_json_put_string(json, "holds", region->codes ? "codes" : "f32");
    pare_json_put_int(json, "bytes", (int64_t)region->bytes);
    pare_json_put_int(json, "offset", (int64_t)region->offset);
    pare_json_put_int(json, "first_stage", (int64_t)region->first_stage);
@@ -228,7 +229,7 @@ static pare_status print_regions(const view *v, pare_str *out)
    for (size_t i = 0; i < v->plan->n_regions; i++) {
       const pare_region *r = v->plan->regions[i];
       PARE_TRY(pare_str_printf(v->ctx, out, "r%-6zu %9lld %8lld %-5s %12zu %12zu  %zu..%zu", r->number,
-                               (long long)r->width, (long long)rows_of(v, r), r->quantized ? "codes" : "f32",
+                               (long long)r->width, (long long)rows_of(v, r), r->codes ? "codes" : "f32",
                                r->bytes, r->offset, r->first_stage, r->last_stage));
       if (r->same_as) PARE_TRY(pare_str_printf(v->ctx, out, "  r%zu", r->same_as->number));
       PARE_TRY(pare_str_puts(v->ctx, out, "\n"));

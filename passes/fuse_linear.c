@@ -29,7 +29,7 @@ typedef struct groups {
 } groups;
 
 /* Products of one value by the way they read it: activations and rotation have no more combinations. */
-enum { MOST_WAYS = 8 };
+enum { MOST_WAYS = 12 };
 typedef struct ways {
    group open[MOST_WAYS];
    size_t count;

@@ -4,7 +4,8 @@
  * After:   "norm and activations", a norm that only such products read delivers int8 activations, so that norm,
  *          gain, rotation and rounding are one pass over a row; "activations", any other value that such products
  *          read, is quantized by one node for all of them.
- * Leaves:  values whose products are rotated differently; products of floats.
+ * Leaves:  values whose products are rotated differently; products of floats, and those of integers whose activations
+ *          are i16 or f32.
  * Lossless: the products get the activations they had. */
 #include <stdio.h>
 
@@ -23,6 +24,17 @@ static bool quantizes(const pare_node *node)
 {
    return node->op == PARE_OP_linear && ((const pare_linear_attrs *)node->attrs)->act == PARE_ACT_I8 &&
           node->input[0]->type.dtype == PARE_F32;
+}
+
+/* Products of integers whose activations are not i8. */
+static const char *why_not(const pare_node *node)
+{
+   if (node->op != PARE_OP_linear || pare_encoding_is_float(node->weight[0]->encoding.kind)) return NULL;
+   switch (((const pare_linear_attrs *)node->attrs)->act) {
+   case PARE_ACT_I16: return "its activations are i16, only i8 can be delivered";
+   case PARE_ACT_F32: return "its activations are f32, only i8 can be delivered";
+   default: return NULL;
+   }
 }
 
 /* What the users of a value are. */
@@ -100,6 +112,14 @@ static pare_status visit(pare_ctx *ctx, pare_pass_run *run, const pare_uses *use
    return by_a_node(ctx, run, uses, node, rotation);
 }
 
+static pare_status look(pare_ctx *ctx, pare_pass_run *run, const pare_uses *uses, bool *mixed, pare_node *node)
+{
+   const char *why = why_not(node);
+   if (quantizes(node)) return visit(ctx, run, uses, mixed, node);
+   if (!why) return PARE_OK;
+   return pare_pass_declined(ctx, run, norm_of(node->input[0]) ? by_norm : by_itself, node->name, "%s", why);
+}
+
 /* What is found of the uses at first stays true of values not visited: none leaves, new ones come behind, and a
  * product that was given another input reads no f32 any more. */
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
@@ -111,7 +131,7 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
    pare_status status = pare_uses_find(ctx, graph, &uses);
    if (status == PARE_OK) {
       for (pare_node *node = graph->first; node && status == PARE_OK; node = node->next)
-         if (quantizes(node)) status = visit(ctx, run, &uses, mixed, node);
+         status = look(ctx, run, &uses, mixed, node);
       pare_uses_finish(ctx, &uses);
    }
    pare_free(ctx, mixed);

@@ -2,7 +2,7 @@
  * multiplier per group of inputs.
  *
  * Before:  float weights.    After: the matrices of linear and embed nodes in the integer encoding, and the
- *          linear nodes that use them quantize their activations.
+ *          linear nodes that use them quantize their activations, or with "act": "f32" leave them.
  * Targets: all by default, embedding and head too. A weight with several users (a tied embedding) is
  *          quantized once and stays tied. It is quantized when the targets name it or any of its users, no
  *          skip names it or any of them, and every user is a linear or an embed node; so one user's target
@@ -32,7 +32,8 @@ typedef struct options {
 
 static const char *const type_names[] = { "i8", "i4", "i3", "i2", NULL };
 static const pare_encoding_kind type_kinds[] = { PARE_ENC_I8, PARE_ENC_I4, PARE_ENC_I3, PARE_ENC_I2 };
-static const char *const act_names[] = { "i8", NULL };
+static const char *const act_names[] = { "i8", "i16", "f32", NULL };
+static const int acts[] = { PARE_ACT_I8, PARE_ACT_I16, PARE_ACT_F32 };
 static const char *const rotate_names[] = { "auto", "on", "off", NULL };
 static const char *const default_targets[] = { "*", NULL };
 
@@ -59,7 +60,7 @@ static const pare_field fields[] = {
      .kind = PARE_FIELD_ENUM,
      .offset = offsetof(options, act),
      .choices = act_names,
-     .help = "encoding of the activations that enter quantized linear layers" },
+     .help = "activations of quantized linear layers: i8 fastest, i16 nearly exact, f32 slow" },
    { .name = "positions",
      .kind = PARE_FIELD_BOOL,
      .offset = offsetof(options, positions),
@@ -163,11 +164,11 @@ static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
    return PARE_OK;
 }
 
-static void set_activations(const pare_weight_note *note)
+static void set_activations(const options *o, const pare_weight_note *note)
 {
    for (size_t i = 0; i < note->n_users; i++) {
       pare_node *user = note->users[i];
-      if (user->op == PARE_OP_linear) ((pare_linear_attrs *)user->attrs)->act = PARE_ACT_I8;
+      if (user->op == PARE_OP_linear) ((pare_linear_attrs *)user->attrs)->act = acts[o->act];
    }
 }
 
@@ -198,7 +199,7 @@ static pare_status quantize(pare_ctx *ctx, pare_pass_run *run, pare_weight *weig
    if (d.reason) PARE_TRY(report_fallback(ctx, run, weight, &d));
    if (!d.quantize) return PARE_OK;
    PARE_TRY(encode(ctx, run, weight, d.rotation, &error));
-   set_activations(note);
+   set_activations(run->options, note);
    return pare_pass_record(ctx, run, weight, &error);
 }
 

@@ -116,6 +116,12 @@ struct pare_kernels {
    void (*quant_row)(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t kpad, float *tmp,
                      float *scale, int32_t *sum);
 
+   /* The same to codes of 16 bits, as two rows of 8: q, then q + ldq, hold the high and the low ones (round.h),
+    * each with its scale and sum, so that x ~ q[i] * scale[0] + q[ldq + i] * scale[1], scale[0] = 255 * scale[1].
+    * A product of both rows by linear_i8, the two results added, is a product of 16 bits. */
+   void (*quant_row_i16)(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t ldq, int64_t kpad, float *tmp,
+                         float scale[2], int32_t sum[2]);
+
    /* In place orthonormal Walsh-Hadamard transform of each block of rot elements: butterflies (a + b, a - b)
     * at distance 1, 2, 4 .. rot/2, then one multiplication by (float)(1/sqrt(rot)). Its own inverse but for
     * rounding. n a multiple of rot; rot 0 leaves x as it is. */

@@ -8,7 +8,12 @@
  *                            to even
  * Codes are symmetric: -128 is never made.
  * The weights of attention, which are not negative, become unsigned codes by the same rules with 255 in place of
- * 127. */
+ * 127.
+ *
+ * Codes of 16 bits follow the same rules with 32512 in place of 127 and 2^-112 in place of 2^-120, and are cut into
+ * two codes of 8 bits, code = 255 * high + low with high = rint(code / 255). The base is 255 and not 256 because
+ * int8 products take no -128: as digits from -127 to 127 in base 255 every code has one pair, and 32512 is
+ * 255 * 127 + 127, the largest. 255 is odd, so the quotient is nowhere near a tie and may be a rounded one. */
 #ifndef PARE_KERNELS_ROUND_H
 #define PARE_KERNELS_ROUND_H
 
@@ -20,6 +25,8 @@
 
 #define PARE_ROUND_MAX 127.0f
 #define PARE_ROUND_WEIGHT_MAX 255.0f
+#define PARE_ROUND_I16_MAX 32512.0f
+#define PARE_ROUND_I16_BASE 255.0f
 
 typedef struct pare_rounding {
    float scale;    /* x ~ code * scale */
@@ -33,14 +40,15 @@ static inline uint32_t pare_round_magnitude(float x)
    return pare_f32_bits(x) & 0x7fffffffu;
 }
 
-/* amax_bits: the maximum of pare_round_magnitude over the row; most: the largest code. */
-static inline pare_rounding pare_round_to(uint32_t amax_bits, float most)
+/* amax_bits: the maximum of pare_round_magnitude over the row; most: the largest code; least: a smaller maximum is
+ * zero. */
+static inline pare_rounding pare_round_to(uint32_t amax_bits, float most, float least)
 {
    if (amax_bits >= 0x7f800000u) {
       return (pare_rounding){ pare_f32_from_bits(0x7fc00000u), 0.0f, true };
    }
    float amax = pare_f32_from_bits(amax_bits);
-   if (amax < 0x1p-120f) {
+   if (amax < least) {
       return (pare_rounding){ 0.0f, 0.0f, true };
    }
    return (pare_rounding){ amax / most, most / amax, false };
@@ -48,12 +56,17 @@ static inline pare_rounding pare_round_to(uint32_t amax_bits, float most)
 
 static inline pare_rounding pare_round_row(uint32_t amax_bits)
 {
-   return pare_round_to(amax_bits, PARE_ROUND_MAX);
+   return pare_round_to(amax_bits, PARE_ROUND_MAX, 0x1p-120f);
+}
+
+static inline pare_rounding pare_round_row_i16(uint32_t amax_bits)
+{
+   return pare_round_to(amax_bits, PARE_ROUND_I16_MAX, 0x1p-112f);
 }
 
 static inline pare_rounding pare_round_weights(uint32_t amax_bits)
 {
-   return pare_round_to(amax_bits, PARE_ROUND_WEIGHT_MAX);
+   return pare_round_to(amax_bits, PARE_ROUND_WEIGHT_MAX, 0x1p-120f);
 }
 
 /* One code; x finite, inverse from pare_round_row, nearest-even mode. */
@@ -63,6 +76,20 @@ static inline int8_t pare_round_code(float x, float inverse)
    v = v < -PARE_ROUND_MAX ? -PARE_ROUND_MAX : v;
    v = v > PARE_ROUND_MAX ? PARE_ROUND_MAX : v;
    return (int8_t)lrintf(v);
+}
+
+/* One code of 16 bits, and the high one of its two; inverse from pare_round_row_i16. */
+static inline int32_t pare_round_code_i16(float x, float inverse)
+{
+   float v = x * inverse;
+   v = v < -PARE_ROUND_I16_MAX ? -PARE_ROUND_I16_MAX : v;
+   v = v > PARE_ROUND_I16_MAX ? PARE_ROUND_I16_MAX : v;
+   return (int32_t)lrintf(v);
+}
+
+static inline int32_t pare_round_high(int32_t code)
+{
+   return (int32_t)lrintf((float)code * (1 / PARE_ROUND_I16_BASE));
 }
 
 /* One code of a weight: x >= 0. */

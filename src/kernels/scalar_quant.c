@@ -42,16 +42,21 @@ static const float *rotate_row(const float *x, int64_t k, int64_t rot, float *tm
    return tmp;
 }
 
+static uint32_t largest_magnitude(const float *x, int64_t k)
+{
+   uint32_t amax = 0;
+   for (int64_t i = 0; i < k; i++) {
+      uint32_t magnitude = pare_round_magnitude(x[i]);
+      amax = magnitude > amax ? magnitude : amax;
+   }
+   return amax;
+}
+
 static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t kpad, float *tmp,
                       float *scale, int32_t *sum)
 {
    const float *y = rotate_row(x, k, rot, tmp);
-   uint32_t amax = 0;
-   for (int64_t i = 0; i < k; i++) {
-      uint32_t magnitude = pare_round_magnitude(y[i]);
-      amax = magnitude > amax ? magnitude : amax;
-   }
-   pare_rounding rule = pare_round_row(amax);
+   pare_rounding rule = pare_round_row(largest_magnitude(y, k));
    int32_t total = 0;
    for (int64_t i = 0; i < kpad; i++) {
       q[i] = (rule.zero || i >= k) ? 0 : pare_round_code(y[i], rule.inverse);
@@ -59,6 +64,24 @@ static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t
    }
    *scale = rule.scale;
    *sum = total;
+}
+
+static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t ldq, int64_t kpad, float *tmp,
+                          float scale[2], int32_t sum[2])
+{
+   const float *y = rotate_row(x, k, rot, tmp);
+   pare_rounding rule = pare_round_row_i16(largest_magnitude(y, k));
+   sum[0] = sum[1] = 0;
+   for (int64_t i = 0; i < kpad; i++) {
+      int32_t code = (rule.zero || i >= k) ? 0 : pare_round_code_i16(y[i], rule.inverse);
+      int32_t high = pare_round_high(code), low = code - (int32_t)PARE_ROUND_I16_BASE * high;
+      q[i] = (int8_t)high;
+      q[ldq + i] = (int8_t)low;
+      sum[0] += high;
+      sum[1] += low;
+   }
+   scale[0] = PARE_ROUND_I16_BASE * rule.scale;
+   scale[1] = rule.scale;
 }
 
 /* Each part is a pass over a row that stays in the first-level cache. */
@@ -81,5 +104,6 @@ void PARE_SCALAR(quant)(pare_kernels *k)
 {
    k->hadamard = hadamard;
    k->quant_row = quant_row;
+   k->quant_row_i16 = quant_row_i16;
    k->norm_quant = norm_quant;
 }

@@ -121,30 +121,69 @@ PARE_INLINE v8_ints round_codes(v8 x, v8 inverse)
    return v8_round(v8_mul(x, inverse));
 }
 
-/* q = codes of y; returns their sum. */
-static int32_t round_row(const float *y, int64_t k, float inverse, int8_t *q)
+static int32_t sum_of(v8_ints total)
 {
-   const v8 factor = v8_set(inverse);
-   v8_ints total = v8_ints_zero();
-   for (int64_t i = 0; i < k; i += 16) {
-      int8_t part[16];
-      v8 v[2];
-      v8_load16_part(y + i, k - i, v);
-      v8_ints low = round_codes(v[0], factor), high = round_codes(v[1], factor);
-      total = v8_ints_add(total, v8_ints_add(low, high));
-      if (k - i >= 16) {
-         v8_store_codes(q + i, low, high);
-         continue;
-      }
-      v8_store_codes(part, low, high);
-      memcpy(q + i, part, (size_t)(k - i));
-   }
    int32_t lanes[8], sum = 0;
    v8_ints_store(lanes, total);
    for (int l = 0; l < 8; l++) {
       sum += lanes[l];
    }
    return sum;
+}
+
+/* 16 codes, or as many as are left. */
+PARE_INLINE void put_codes(int8_t *q, int64_t left, const v8_ints *codes)
+{
+   int8_t part[16];
+   if (left >= 16) {
+      v8_store_codes(q, codes[0], codes[1]);
+      return;
+   }
+   v8_store_codes(part, codes[0], codes[1]);
+   memcpy(q, part, (size_t)left);
+}
+
+/* q = codes of y; returns their sum. */
+static int32_t round_row(const float *y, int64_t k, float inverse, int8_t *q)
+{
+   const v8 factor = v8_set(inverse);
+   v8_ints total = v8_ints_zero(), codes[2];
+   for (int64_t i = 0; i < k; i += 16) {
+      v8 v[2];
+      v8_load16_part(y + i, k - i, v);
+      codes[0] = round_codes(v[0], factor);
+      codes[1] = round_codes(v[1], factor);
+      total = v8_ints_add(total, v8_ints_add(codes[0], codes[1]));
+      put_codes(q + i, k - i, codes);
+   }
+   return sum_of(total);
+}
+
+/* Codes of 16 bits, as those of 8 in range without limits, are exact as floats, and so are their two digits. */
+PARE_INLINE void round_digits(v8 x, v8 inverse, v8_ints *high, v8_ints *low)
+{
+   v8 code = v8_from_ints(round_codes(x, inverse));
+   *high = v8_round(v8_mul(code, v8_set(1 / PARE_ROUND_I16_BASE)));
+   *low = v8_round(v8_fma(v8_from_ints(*high), v8_set(-PARE_ROUND_I16_BASE), code));
+}
+
+/* The high digits to q, the low ones to q + ldq; their sums. */
+static void round_row_i16(const float *y, int64_t k, float inverse, int8_t *q, int64_t ldq, int32_t *sum)
+{
+   const v8 factor = v8_set(inverse);
+   v8_ints total[2] = { v8_ints_zero(), v8_ints_zero() }, high[2], low[2];
+   for (int64_t i = 0; i < k; i += 16) {
+      v8 v[2];
+      v8_load16_part(y + i, k - i, v);
+      round_digits(v[0], factor, &high[0], &low[0]);
+      round_digits(v[1], factor, &high[1], &low[1]);
+      total[0] = v8_ints_add(total[0], v8_ints_add(high[0], high[1]));
+      total[1] = v8_ints_add(total[1], v8_ints_add(low[0], low[1]));
+      put_codes(q + i, k - i, high);
+      put_codes(q + ldq + i, k - i, low);
+   }
+   sum[0] = sum_of(total[0]);
+   sum[1] = sum_of(total[1]);
 }
 
 static void hadamard(float *x, int64_t n, int64_t rot)
@@ -165,8 +204,22 @@ static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t
    *scale = rule.scale;
 }
 
+static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t ldq, int64_t kpad, float *tmp,
+                          float scale[2], int32_t sum[2])
+{
+   uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
+   pare_rounding rule = pare_round_row_i16(amax);
+   int64_t codes = rule.zero ? 0 : k;
+   round_row_i16(rot > 0 ? tmp : x, codes, rule.inverse, q, ldq, sum);
+   memset(q + codes, 0, (size_t)(kpad - codes));
+   memset(q + ldq + codes, 0, (size_t)(kpad - codes));
+   scale[0] = PARE_ROUND_I16_BASE * rule.scale;
+   scale[1] = rule.scale;
+}
+
 void PARE_WIDE(quant)(pare_kernels *k)
 {
    k->hadamard = hadamard;
    k->quant_row = quant_row;
+   k->quant_row_i16 = quant_row_i16;
 }

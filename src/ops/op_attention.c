@@ -136,7 +136,7 @@ static pare_status check_places(pare_ctx *ctx, const pare_eval_call *call)
 static void put(const float *from, int64_t size, pare_dtype dtype, float *to)
 {
    memcpy(to, from, (size_t)size * sizeof *to);
-   if (dtype == PARE_I8) pare_op_round_i8(to, size, pare_rotation_for(size));
+   if (dtype == PARE_I8) pare_op_round(to, size, pare_rotation_for(size), PARE_ACT_I8);
    for (int64_t i = 0; dtype == PARE_F16 && i < size; i++) to[i] = pare_f16_to_f32(pare_f32_to_f16(to[i]));
 }
 
@@ -197,7 +197,8 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
       int64_t t = row / attrs->heads, head = row % attrs->heads, last = positions[t];
       int64_t first = attrs->window && last >= attrs->window ? last - attrs->window + 1 : 0;
       memcpy(q, pare_op_f32(call->input[Q]) + row * size, (size_t)size * sizeof *q);
-      if (call->node->input[KV]->type.dtype == PARE_I8) pare_op_round_i8(q, size, pare_rotation_for(size));
+      if (call->node->input[KV]->type.dtype == PARE_I8)
+         pare_op_round(q, size, pare_rotation_for(size), PARE_ACT_I8);
       attend(attrs, q, cache_row(kv, slots[t], head / group, first), last - first + 1, weights,
              (float *)call->output->data + row * size);
    }

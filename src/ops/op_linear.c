@@ -4,9 +4,10 @@
  * Weights: one to four matrices W [N, K], each with a bias [N] after it or none.
  * Results: for each matrix f32[..., D, N], out = activation(x W^T + bias); activation "none" leaves it as it is.
  * gated: exactly two matrices of one shape, gate and up, and one result, activation(gate) * up.
- * act i8: each row of an f32 input is first replaced by what int8 activations can say of it (op_quantize.c), turned
- * back. As the rotation is orthonormal and W comes with its own undone, this equals the product of the codes but for
- * rounding in f32. */
+ * act i8, i16: each row of an f32 input is first replaced by what activations of 8 bits (op_quantize.c) or 16 can say
+ * of it, turned back. As the rotation is orthonormal and W comes with its own undone, this equals the product of the
+ * codes but for rounding in f32.
+ * act f32: activations stay what they are; weights of any encoding. */
 #include <string.h>
 
 #include "ops/op_rules.h"
@@ -39,7 +40,8 @@ static pare_status check_input(pare_ctx *ctx, const pare_node *node)
    if (x->type.dtype != PARE_I8) return pare_op_want_rows(ctx, node, 0);
    int64_t rotation = pare_activations_rotation(x), expected = node->weight[0]->encoding.rotation;
    if (rotation < 0) return pare_op_refuse(ctx, node, "input 0 is i8 and no operation quantized it");
-   if (attrs->act != PARE_ACT_I8) return pare_op_refuse(ctx, node, "input 0 is i8, the activations are f32");
+   if (attrs->act != PARE_ACT_I8)
+      return pare_op_refuse(ctx, node, "input 0 is i8, the activations are %s", pare_act_names[attrs->act]);
    if (rotation == expected) return PARE_OK;
    return pare_op_refuse(ctx, node, "input 0 is rotated by %lld, the weights by %lld", (long long)rotation,
                          (long long)expected);
@@ -55,10 +57,10 @@ static pare_status check_matrix(pare_ctx *ctx, const pare_node *node, const pare
       return pare_op_refuse(ctx, node, "%lld columns times a weight [%lld, %lld]", (long long)k,
                             (long long)w->dim[0], (long long)w->dim[1]);
    if (m->bias) PARE_TRY(pare_op_want_vector(ctx, node, m->at + 1, w->dim[0]));
-   if ((attrs->act == PARE_ACT_I8) != !pare_encoding_is_float(w->encoding.kind))
+   if (attrs->act != PARE_ACT_F32 && pare_encoding_is_float(w->encoding.kind))
       return pare_op_refuse(ctx, node,
-                            "activations are %s and the weight is %s, expected i8 with integer weights, f32 with "
-                            "floats",
+                            "activations are %s and the weight is %s, expected f32 with floats, i16 or i8 with "
+                            "integer weights",
                             pare_act_names[attrs->act], pare_encoding_name(w->encoding.kind));
    if (w->encoding.rotation == node->weight[0]->encoding.rotation) return PARE_OK;
    return pare_op_refuse(ctx, node, "weights 0 and %zu have different rotations", m->at);
@@ -139,7 +141,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    for (int64_t t = 0; t < rows; t++) {
       memcpy(x, pare_op_f32(call->input[0]) + t * k, (size_t)k * sizeof *x);
       if (quantized) pare_op_rotate(x, k, rotation);
-      else if (attrs->act == PARE_ACT_I8) pare_op_round_i8(x, k, rotation);
+      else pare_op_round(x, k, rotation, attrs->act);
       eval_row(call, m, t, x);
    }
    pare_free(ctx, x);

@@ -42,7 +42,7 @@ static pare_status eval(pare_ctx *ctx, const pare_eval_call *call)
    memcpy(out, call->input[0]->data, (size_t)count * sizeof *out);
    for (int64_t at = 0; at < count; at += n) {
       pare_op_rotate(out + at, n, attrs->rotation);
-      pare_op_round_row(out + at, n);
+      pare_op_round_row(out + at, n, PARE_ACT_I8);
    }
    return PARE_OK;
 }

@@ -5,7 +5,8 @@
 
 const pare_field pare_no_fields[] = { PARE_FIELDS_END };
 
-const char *const pare_act_names[] = { "f32", "i8", NULL };
+const char *const pare_act_names[] = { "f32", "i8", "i16", NULL };
+const char *const pare_result_names[] = { "f32", "i8", NULL };
 
 const pare_field pare_norm_fields[] = { PARE_NORM_FIELDS(0), PARE_FIELDS_END };
 
@@ -106,7 +107,7 @@ void pare_op_finish_normed(const pare_norm_attrs *attrs, const pare_tensor *resu
    int64_t n = pare_op_width(&result->type), count = pare_tensor_count(result);
    for (int64_t at = 0; attrs->result == PARE_ACT_I8 && at < count; at += n) {
       pare_op_rotate((float *)result->data + at, n, attrs->rotation);
-      pare_op_round_row((float *)result->data + at, n);
+      pare_op_round_row((float *)result->data + at, n, attrs->result);
    }
 }
 

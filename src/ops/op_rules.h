@@ -15,12 +15,13 @@ extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
    { .name = "eps", .kind = PARE_FIELD_FLOAT, .offset = (base) + offsetof(pare_norm_attrs, eps), .max = 1, \
      .initial = 1e-5, .help = "added to the mean square before its root is taken" },                       \
    { .name = "result", .kind = PARE_FIELD_ENUM, .offset = (base) + offsetof(pare_norm_attrs, result),      \
-     .choices = pare_act_names, .help = "i8: the activations of the products that follow" },               \
+     .choices = pare_result_names, .help = "i8: the activations of the products that follow" },               \
    PARE_ROTATION_FIELD((base) + offsetof(pare_norm_attrs, rotation))
 #define PARE_ROTATION_FIELD(at)                                                                            \
    { .name = "rotation", .kind = PARE_FIELD_INT, .offset = at, .max = 128,                                 \
      .help = "size of the Walsh-Hadamard blocks of quantized activations, 0 for none" }
-extern const char *const pare_act_names[];  /* of PARE_ACT_* */
+extern const char *const pare_act_names[];    /* of PARE_ACT_* */
+extern const char *const pare_result_names[]; /* of those that a norm can deliver */
 
 /* The norms: a run of m elements; a row with an optional bias. x may be out. */
 void pare_op_rms_normalize(const float *x, const float *w, int64_t m, double eps, float *out);
@@ -60,12 +61,13 @@ pare_status pare_op_infer_elements(pare_ctx *ctx, const pare_node *node, pare_ty
 /* Cost of an op without products. */
 double pare_op_no_macs(const pare_node *node, int64_t past);
 
-/* Replaces x[n] by what int8 codes with one scale say of it: rotated by Walsh-Hadamard blocks (of 0: not at all),
- * scaled by its absmax to [-127, 127], rounded to nearest even; and back. */
-void pare_op_round_i8(float *x, int64_t n, int64_t rotation);
+/* Replaces x[n] by what codes of `act` with one scale say of it: rotated by Walsh-Hadamard blocks (of 0: not at all),
+ * scaled by its absmax to [-127, 127] or, of 16 bits, to [-32512, 32512], rounded to nearest even; and back. F32:
+ * leaves it. */
+void pare_op_round(float *x, int64_t n, int64_t rotation, int act);
 /* Its parts: the rotation, its own inverse but for rounding, and the rounding to codes times their scale. */
 void pare_op_rotate(float *x, int64_t n, int64_t block);
-void pare_op_round_row(float *x, int64_t n);
+void pare_op_round_row(float *x, int64_t n, int act);
 
 static inline const float *pare_op_f32(const pare_tensor *tensor) { return tensor->data; }
 static inline const int32_t *pare_op_i32(const pare_tensor *tensor) { return tensor->data; }

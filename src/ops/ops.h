@@ -5,10 +5,11 @@
 
 #include "ir/op.h"
 
-enum { PARE_ACT_F32 = 0, PARE_ACT_I8 = 1 };
+/* Activations of a product: as they are, or rotated as its weights are and rounded to codes with one scale a row. */
+enum { PARE_ACT_F32 = 0, PARE_ACT_I8 = 1, PARE_ACT_I16 = 2 };
 
 typedef struct pare_linear_attrs {
-   int act;        /* PARE_ACT_*: how the activations enter the product; I8 exactly when matrices are of integers */
+   int act;        /* PARE_ACT_*: how the activations enter the product; I8 and I16 only with matrices of integers */
    int activation; /* of the results: 0 for none, else 1 + PARE_ACTIVATION_* */
    bool gated;     /* two matrices, gate and up, give one result: activation(gate) * up */
 } pare_linear_attrs;
@@ -24,7 +25,7 @@ size_t pare_linear_matrices(const pare_node *node, pare_linear_matrix *out, size
 /* rms_norm and layer_norm */
 typedef struct pare_norm_attrs {
    double eps;       /* [0, 1], added to the mean square */
-   int result;       /* PARE_ACT_*: I8 delivers the activations of the products that follow, see op_quantize.c */
+   int result;       /* PARE_ACT_F32 or _I8: the activations of the products that follow, see op_quantize.c */
    int64_t rotation; /* of them: 0, 32, 64 or 128 */
 } pare_norm_attrs;
 

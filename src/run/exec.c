@@ -10,6 +10,7 @@ enum { SMALL_WORK = 32768, ITEM_WORK = 16384 };
 static const pare_step_range row_work[PARE_STEP_ATTENTION] = {
    [PARE_STEP_EMBED] = pare_step_embed,
    [PARE_STEP_QUANTIZE] = pare_step_quantize,
+   [PARE_STEP_ROTATE] = pare_step_rotate,
    [PARE_STEP_RMS_NORM] = pare_step_norm,
    [PARE_STEP_LAYER_NORM] = pare_step_norm,
    [PARE_STEP_RESIDUAL_NORM] = pare_step_residual_norm,

@@ -17,7 +17,7 @@ static pare_status find_logits(pare_ctx *ctx, pare_plan *plan, const pare_graph 
       return pare_fail(ctx, PARE_UNSUPPORTED, graph->name,
                        "the graph has %zu outputs, expected one, the logits", graph->n_outputs);
    plan->logits = plan->of[graph->outputs[0]->index];
-   if (!plan->logits || !plan->logits->of_rows || plan->logits->quantized)
+   if (!plan->logits || !plan->logits->of_rows || plan->logits->codes)
       return pare_fail(ctx, PARE_UNSUPPORTED, graph->name, "the output is not f32 [rows, vocabulary]");
    plan->logits->kept = true;
    plan->vocab = plan->logits->width;

@@ -21,7 +21,7 @@ typedef struct pare_region {
    size_t number;               /* its place in the plan's list */
    int64_t width;               /* elements of a row */
    bool of_rows;                /* a row is a wanted logit row, else a token */
-   bool quantized;              /* int8 codes, then scales, then sums (pare_region_codes), else f32 */
+   int codes;                   /* rows of int8 codes a row: 0 for f32, 1, or 2 for 16 bits (quant_row_i16) */
    bool kept;                   /* an output of the graph: lives to the end */
    struct pare_region *same_as; /* the region this one is computed into in place, or NULL */
    size_t made, last;           /* steps: the one that writes it, the last one that uses it */
@@ -30,11 +30,12 @@ typedef struct pare_region {
    unsigned char *at;           /* address, once memory is attached */
 } pare_region;
 
-/* A quantized region's parts, for `rows` rows at most. */
+/* A quantized region's parts, for `rows` rows at most, in rows of codes: the two of a row of 16 bits are
+ * neighbours. */
 typedef struct pare_region_codes {
-   int8_t *codes;     /* [rows], row stride `stride` bytes, 64-byte aligned */
-   float *scales;     /* [rows] */
-   int32_t *sums;     /* [rows] */
+   int8_t *codes;     /* [codes * rows], row stride `stride` bytes, 64-byte aligned */
+   float *scales;     /* [codes * rows] */
+   int32_t *sums;     /* [codes * rows] */
    int64_t stride;
 } pare_region_codes;
 pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows);
@@ -42,6 +43,7 @@ pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows);
 typedef enum pare_step_kind {
    PARE_STEP_EMBED,
    PARE_STEP_QUANTIZE,
+   PARE_STEP_ROTATE,
    PARE_STEP_RMS_NORM,
    PARE_STEP_LAYER_NORM,
    PARE_STEP_RESIDUAL_NORM,
@@ -87,7 +89,7 @@ typedef struct pare_step {
    double row_cost;        /* rough work of one row, in elements passed once; attention: at one position */
    union {
       struct { const pare_weight *table; pare_batch_list ids; } embed;
-      struct { int64_t rotation; } quantize;
+      struct { int64_t rotation; } quantize; /* rotate too */
       struct {
          const float *weight, *bias;
          float eps;
@@ -106,6 +108,8 @@ typedef struct pare_step {
          pare_unary *activation; /* of the results, or of the gate; NULL for none */
          bool gated;                    /* parts are gate and up, blocks those of the gate */
          size_t results_at;             /* in the scratch memory: PARE_CHUNK floats, for gated twice */
+         size_t digits_at;              /* the same of 16 bits, twice: products of high and low codes by turns */
+         size_t rows_at;                /* with f32 activations: [16][k] floats, rows of integer weights */
       } linear;
    };
 } pare_step;
@@ -178,7 +182,7 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
                               bool of_rows);
 /* A new region; NULL after recording PARE_RESOURCE. */
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows,
-                                  bool quantized);
+                                  int codes);
 /* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 or i8 [tokens or rows, width]. */
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out);

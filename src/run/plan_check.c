@@ -75,9 +75,9 @@ static pare_status find_lives(checker *c)
 static size_t least_bytes(const pare_plan *plan, const pare_region *region)
 {
    size_t rows = (size_t)(region->of_rows ? plan->limits.rows : plan->limits.tokens);
-   size_t width = (size_t)region->width;
-   if (!region->quantized) return rows * width * sizeof(float);
-   return rows * (width + sizeof(float) + sizeof(int32_t));
+   size_t width = (size_t)region->width, codes = (size_t)region->codes;
+   if (!codes) return rows * width * sizeof(float);
+   return rows * codes * (width + sizeof(float) + sizeof(int32_t));
 }
 
 static pare_status check_place(const checker *c, const pare_region *region)
@@ -100,8 +100,8 @@ static bool share_bytes(const pare_region *a, const pare_region *b)
 static bool row_on_row(const checker *c, const pare_region *a, const pare_region *b)
 {
    const life *la = &c->lives[a->number], *lb = &c->lives[b->number];
-   bool same = a->offset == b->offset && a->width == b->width && a->of_rows == b->of_rows && !a->quantized &&
-               !b->quantized;
+   bool same = a->offset == b->offset && a->width == b->width && a->of_rows == b->of_rows && !a->codes &&
+               !b->codes;
    return same && la->to == lb->from && la->read <= lb->written &&
           pare_step_by_rows(c->plan->stages[lb->from].steps);
 }

@@ -27,8 +27,8 @@ static size_t code_stride(const pare_region *region)
 
 pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
 {
-   size_t stride = code_stride(region), numbers = align_up((size_t)rows * 4);
-   unsigned char *scales = region->at + stride * (size_t)rows;
+   size_t stride = code_stride(region), all = (size_t)rows * (size_t)region->codes, numbers = align_up(all * 4);
+   unsigned char *scales = region->at + stride * all;
    return (pare_region_codes){ .codes = (int8_t *)region->at, .scales = (float *)scales,
                                .sums = (int32_t *)(scales + numbers), .stride = (int64_t)stride };
 }
@@ -36,11 +36,12 @@ pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
 static pare_status size_region(pare_ctx *ctx, const pare_plan *plan, pare_region *region)
 {
    size_t rows = (size_t)rows_of(plan, region), row = (size_t)region->width * sizeof(float), bytes;
-   if (region->quantized) row = code_stride(region);
+   size_t codes = (size_t)region->codes;
+   if (codes) row = codes * code_stride(region);
    bool over = __builtin_mul_overflow(rows, row, &bytes) || bytes > PTRDIFF_MAX / 4;
    if (over)
       return pare_fail(ctx, PARE_RESOURCE, NULL, "a batch of %zu tokens does not fit into memory", rows);
-   region->bytes = align_up(bytes) + (region->quantized ? 2 * align_up(rows * 4) : 0);
+   region->bytes = align_up(bytes) + (codes ? 2 * align_up(codes * rows * 4) : 0);
    return PARE_OK;
 }
 
@@ -81,7 +82,7 @@ static bool can_be_in_place(pare_step_kind kind)
 
 static void place_in_input(const pare_step *step, size_t at)
 {
-   if (step->out->quantized) return;
+   if (step->out->codes) return;
    for (int in = 0; in < 2 && step->in[in] && !step->out->same_as; in++) {
       pare_region *root = root_of(step->in[in]);
       if (root->last != at || root->kept || root->width != step->out->width) continue;

@@ -54,7 +54,7 @@ static pare_status plan_embed(const planner *p)
 /* A result that is quantized passes through a row of the worker's scratch memory. */
 static void need_row(const planner *p, pare_step *step, const pare_region *result)
 {
-   if (!result->quantized) return;
+   if (!result->codes) return;
    pare_plan_need_scratch(p->plan, (size_t)result->width * sizeof(float));
    step->row_cost += COST_QUANTIZE * (double)result->width;
 }

@@ -18,15 +18,13 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
    return step;
 }
 
-pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows, bool quantized)
+pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows, int codes)
 {
    pare_region *region = pare_arena_alloc(ctx, plan->arena, sizeof *region);
    if (!region || pare_grow(ctx, (void **)&plan->regions, &plan->regions_capacity, plan->n_regions + 1,
                             sizeof *plan->regions) != PARE_OK)
       return NULL;
-   *region = (pare_region){
-      .number = plan->n_regions, .width = width, .of_rows = of_rows, .quantized = quantized
-   };
+   *region = (pare_region){ .number = plan->n_regions, .width = width, .of_rows = of_rows, .codes = codes };
    plan->regions[plan->n_regions++] = region;
    return region;
 }
@@ -113,6 +111,7 @@ const char *pare_step_name(pare_step_kind kind)
 {
    static const char *const names[PARE_STEP_COUNT] = {
       [PARE_STEP_EMBED] = "embed",           [PARE_STEP_QUANTIZE] = "quantize",
+      [PARE_STEP_ROTATE] = "rotate",
       [PARE_STEP_RMS_NORM] = "rms_norm",     [PARE_STEP_LAYER_NORM] = "layer_norm",
       [PARE_STEP_RESIDUAL_NORM] = "residual_norm",
       [PARE_STEP_ROPE] = "rope",             [PARE_STEP_KV_STORE] = "kv_store",

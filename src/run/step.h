@@ -47,6 +47,17 @@ static inline void pare_run_gate(const pare_run *run, const pare_step *step, con
       activation(gate + row * width, up + row * width, width, out + row * ldo);
 }
 
+/* Where products of high and low codes wait for each other, and rows of weights for their panel. */
+static inline float *pare_run_digits(const pare_run *run, const pare_step *step, int worker)
+{
+   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.digits_at);
+}
+
+static inline float *pare_run_weight_rows(const pare_run *run, const pare_step *step, int worker)
+{
+   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.rows_at);
+}
+
 /* The matrix that a block of a linear step belongs to; the gate of gated ones. */
 static inline const pare_linear_part *pare_linear_part_of(const pare_step *step, int64_t block)
 {
@@ -60,10 +71,14 @@ static inline const pare_linear_part *pare_linear_part_of(const pare_step *step,
 void pare_run_quantize(const pare_run *run, const pare_region *out, int64_t rotation, int64_t row, const float *x,
                        float *tmp);
 
+/* Row `row` of a matrix of integers as f32, rotation still in place. */
+void pare_run_integer_row(const pare_kernels *kernels, const pare_weight *weight, int64_t row, float *out);
+
 typedef void (*pare_step_range)(const pare_run *run, const pare_step *step, int64_t from, int64_t to,
                                 int worker);
 
 void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
+void pare_step_rotate(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_quantize(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);
 void pare_step_residual_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker);

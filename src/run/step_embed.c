@@ -2,7 +2,7 @@
 #include "quant/group_layout.h"
 #include "run/step.h"
 
-static void embed_integers(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
+void pare_run_integer_row(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
 {
    int64_t width = table->dim[1];
    const uint8_t *data = pare_buffer_data(table->data);
@@ -16,7 +16,6 @@ static void embed_integers(const pare_kernels *k, const pare_weight *table, int6
       const uint8_t *block = data + (size_t)(id / PARE_BLOCK) * block_bytes;
       k->dequant_row_i8(block, (int)(id % PARE_BLOCK), width, scales[id], out);
    }
-   k->hadamard(out, width, table->encoding.rotation);
 }
 
 static void embed_float(const pare_kernels *k, const pare_weight *table, int64_t id, float *out)
@@ -34,7 +33,11 @@ void pare_step_embed(const pare_run *run, const pare_step *step, int64_t from, i
       int64_t id =
          step->embed.ids == PARE_LIST_TOKENS ? (int64_t)batch->tokens[row] : (int64_t)batch->positions[row];
       float *out = pare_region_row(step->out, row);
-      if (pare_encoding_is_float(table->encoding.kind)) embed_float(run->kernels, table, id, out);
-      else embed_integers(run->kernels, table, id, out);
+      if (pare_encoding_is_float(table->encoding.kind)) {
+         embed_float(run->kernels, table, id, out);
+         continue;
+      }
+      pare_run_integer_row(run->kernels, table, id, out);
+      run->kernels->hadamard(out, table->dim[1], table->encoding.rotation);
    }
 }

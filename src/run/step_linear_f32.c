@@ -1,5 +1,6 @@
-/* step_linear_f32: the product with weights of any float type, straight from where they lie. An item is 16
- * channels: its panel is made in the worker's scratch memory and meets all rows. */
+/* step_linear_f32: the product with weights of any float type, straight from where they lie, or of integers, whose
+ * rows become f32 first. An item is 16 channels: its panel is made in the worker's scratch memory and meets all
+ * rows. */
 #include "run/step.h"
 
 pare_step_cut pare_linear_f32_cut(const pare_run *run, const pare_step *step)
@@ -13,9 +14,22 @@ typedef struct piece {
    int64_t first, channels;
 } piece;
 
-static void make_panel(const pare_run *run, const pare_step *step, const piece *p, float *panel)
+static void make_integer_panel(const pare_run *run, const pare_step *step, const piece *p, float *panel, int worker)
+{
+   int64_t k = step->linear.k;
+   float *rows = pare_run_weight_rows(run, step, worker);
+   for (int64_t r = 0; r < p->channels; r++)
+      pare_run_integer_row(run->kernels, p->part->weight, p->first + r, rows + r * k);
+   run->kernels->panel_f32(rows, PARE_FLOAT_F32, k, 1, p->channels, k, panel);
+}
+
+static void make_panel(const pare_run *run, const pare_step *step, const piece *p, float *panel, int worker)
 {
    const pare_weight *weight = p->part->weight;
+   if (!pare_encoding_is_float(weight->encoding.kind)) {
+      make_integer_panel(run, step, p, panel, worker);
+      return;
+   }
    int64_t k = step->linear.k;
    int64_t row_stride = weight->encoding.transposed ? 1 : k,
            col_stride = weight->encoding.transposed ? p->part->n : 1;
@@ -59,10 +73,10 @@ static void work_on_block(const pare_run *run, const pare_step *step, int64_t bl
    int64_t first = (block - part->first_block) * PARE_BLOCK, rows = pare_run_rows(run, step->of_rows);
    piece p = { part, first, part->n - first < PARE_BLOCK ? part->n - first : PARE_BLOCK };
    float *panel = pare_run_scratch(run, worker);
-   make_panel(run, step, &p, panel);
+   make_panel(run, step, &p, panel, worker);
    if (step->linear.gated) {
       p.part = &step->linear.parts[1];
-      make_panel(run, step, &p, panel + step->linear.k * PARE_BLOCK);
+      make_panel(run, step, &p, panel + step->linear.k * PARE_BLOCK, worker);
       p.part = part;
    }
    for (int64_t row = 0, end; row < rows; row = end) {

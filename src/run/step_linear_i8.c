@@ -5,7 +5,10 @@
  * into groups where each still has many: a worker then mostly stays with its rows from step to step, and finds
  * them in its caches; and where there are more workers than blocks keep busy: weights are then read by several
  * workers, but nobody waits. Weights in groups become lines of int8 in the worker's scratch memory or in
- * registers, as the kernel likes. */
+ * registers, as the kernel likes.
+ *
+ * Activations of 16 bits are two rows of int8 codes, which meet the weights in one product; with h and l its results
+ * of the high and the low codes, each as linear_i8 gives it, an output is (h + l) + bias, rounded at each sign. */
 #include "quant/group_layout.h"
 #include "run/step.h"
 
@@ -43,23 +46,24 @@ static int64_t channels_of(const piece *p)
    return all < rest ? all : rest;
 }
 
-/* out: of the piece's first row and channel. */
-static void multiply(const pare_run *run, const pare_step *step, const piece *p, float *out, int64_t ldo, int worker)
+/* The product of the piece's rows of codes. out: of its first row and channel. */
+static void multiply_codes(const pare_run *run, const pare_step *step, const piece *p, const float *bias, float *out,
+                           int64_t ldo, int worker)
 {
    const pare_session_options *limits = &run->plan->limits;
    const pare_linear_part *part = p->part;
    pare_region_codes x = pare_region_codes_of(step->in[0], step->of_rows ? limits->rows : limits->tokens);
    const uint8_t *data = pare_buffer_data(part->weight->data);
    const void *scales = data + pare_encoding_scales_at(&part->weight->encoding, part->n, step->linear.k);
-   int64_t channel = PARE_BLOCK * p->first;
+   int64_t codes = step->in[0]->codes, first = p->row * codes;
    int64_t bytes = (int64_t)pare_encoding_block_bytes(&part->weight->encoding, step->linear.k);
    pare_linear_i8 product = { .codes = data + p->first * bytes,
-                              .w_scale = (const float *)scales + channel,
-                              .bias = part->bias ? part->bias + channel : NULL,
-                              .act = x.codes + p->row * x.stride,
-                              .act_scale = x.scales + p->row,
-                              .act_sum = x.sums + p->row,
-                              .m = p->end - p->row,
+                              .w_scale = (const float *)scales + PARE_BLOCK * p->first,
+                              .bias = bias,
+                              .act = x.codes + first * x.stride,
+                              .act_scale = x.scales + first,
+                              .act_sum = x.sums + first,
+                              .m = (p->end - p->row) * codes,
                               .n = channels_of(p),
                               .kq = (step->linear.k + 3) / 4,
                               .lda = x.stride,
@@ -74,6 +78,22 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
    run->kernels->linear_groups(run->kernels, &product, &groups, pare_run_scratch(run, worker), 0, p->count);
 }
 
+static void multiply(const pare_run *run, const pare_step *step, const piece *p, float *out, int64_t ldo, int worker)
+{
+   const float *bias = p->part->bias ? p->part->bias + PARE_BLOCK * p->first : NULL;
+   if (step->in[0]->codes == 1) {
+      multiply_codes(run, step, p, bias, out, ldo, worker);
+      return;
+   }
+   float *high = pare_run_digits(run, step, worker);
+   int64_t width = channels_of(p);
+   multiply_codes(run, step, p, NULL, high, width, worker);
+   for (int64_t row = p->row; row < p->end; row++, high += 2 * width, out += ldo) {
+      run->kernels->add(high, high + width, width, out);
+      if (bias) run->kernels->add(out, bias, width, out);
+   }
+}
+
 static float *place_of(const piece *p)
 {
    return pare_region_row(p->part->out, p->row) + PARE_BLOCK * p->first;
@@ -83,7 +103,7 @@ static void multiply_and_activate(const pare_run *run, const pare_step *step, co
 {
    float *out = place_of(p);
    multiply(run, step, p, out, p->part->n, worker);
-   for (int64_t row = p->row; row < p->end; row++, out += p->part->n)
+   for (int64_t row = p->row; step->linear.activation && row < p->end; row++, out += p->part->n)
       step->linear.activation(out, NULL, channels_of(p), out);
 }
 
@@ -99,7 +119,8 @@ static void multiply_gated(const pare_run *run, const pare_step *step, const pie
    pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), p->part->n);
 }
 
-/* What is applied to results finds them in the cache: chunks of rows, and of as many blocks as fit with them. */
+/* What is applied to results, or made of them, finds them in the cache: chunks of rows, and of as many blocks as fit
+ * with them. */
 static void work_in_chunks(const pare_run *run, const pare_step *step, const piece *all, int worker)
 {
    for (piece p = *all; p.row < all->end; p.row = p.end) {
@@ -123,8 +144,9 @@ void pare_linear_i8_items(const pare_run *run, const pare_step *step, int64_t fr
       int64_t first = block - part->first_block, all = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
       piece p = { part, first, to - from < all - first ? to - from : all - first, row,
                   row + size < rows ? row + size : rows };
-      if (step->linear.activation || step->linear.gated) work_in_chunks(run, step, &p, worker);
-      else multiply(run, step, &p, place_of(&p), part->n, worker);
+      bool plain = !step->linear.activation && !step->linear.gated && step->in[0]->codes == 1;
+      if (plain) multiply(run, step, &p, place_of(&p), part->n, worker);
+      else work_in_chunks(run, step, &p, worker);
       from += p.count;
    }
 }

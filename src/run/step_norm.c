@@ -38,15 +38,15 @@ static void norm_quant(const pare_run *run, const pare_step *step, const float *
 /* Whether the result is quantized and the norm is of whole rows. */
 static bool by_one_kernel(const pare_step *step, const pare_region *out)
 {
-   return out->quantized && (step->norm.layer || step->norm.run == out->width);
+   return out->codes && (step->norm.layer || step->norm.run == out->width);
 }
 
 static void norm_row(const pare_run *run, const pare_step *step, const float *x, const pare_region *out, int64_t row,
                      int worker)
 {
-   float *y = out->quantized ? pare_run_scratch(run, worker) : pare_region_row(out, row);
+   float *y = out->codes ? pare_run_scratch(run, worker) : pare_region_row(out, row);
    normalize(run, step, x, out->width, y);
-   if (out->quantized) pare_run_quantize(run, out, step->norm.rotation, row, y, y);
+   if (out->codes) pare_run_quantize(run, out, step->norm.rotation, row, y, y);
 }
 
 void pare_step_norm(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)

@@ -1,9 +1,9 @@
 #!/bin/bash
 # quality.sh [PARE]: what i8 costs on real weights: perplexity, KL from f32 in nats, top-1 agreement, bytes;
-# without and with rotation, everything quantized, embedding and head too. Models and texts lie in ../shared
-# (SHARED overrides); what is not there is skipped. The protocols: tinystories and novels, the first 60
-# windows of 512 tokens, positions 256..510; chemts, the first 4,000 lines of token ids, every predicted
-# token.
+# without and with rotation, with activations of 16 bits and of f32, everything quantized, embedding and head
+# too. Models and texts lie in ../shared (SHARED overrides); what is not there is skipped. The protocols:
+# tinystories and novels, the first 60 windows of 512 tokens, positions 256..510; chemts, the first 4,000 lines
+# of token ids, every predicted token.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 pare=$(realpath "${1:-build/release/bin/pare}")
@@ -14,6 +14,8 @@ trap 'rm -rf "$work"' EXIT
 declare -A recipes
 recipes[plain]='{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rtn", "rotate": "off"}]}'
 recipes[rotated]='{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rtn"}]}'
+recipes[act-i16]='{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rtn", "act": "i16"}]}'
+recipes[act-f32]='{"schema": "pare.recipe/1", "passes": [{"pass": "quant_rtn", "act": "f32"}]}'
 
 figures() {
    python3 -c '
@@ -36,7 +38,7 @@ measure() { # MODEL DATA WINDOWS
    local weights=$model/model.safetensors
    "$pare" eval "$model" --data "$data" --windows "$windows" --quiet --json |
       figures "$1 f32" "$weights" "$weights"
-   for way in plain rotated; do
+   for way in plain rotated act-i16 act-f32; do
       echo "${recipes[$way]}" > "$work/recipe.json"
       "$pare" compress "$model" -o "$work/x.pare" --recipe "$work/recipe.json" --no-check --quiet > /dev/null
       "$pare" eval "$work/x.pare" --against "$model" --data "$data" --windows "$windows" --quiet --json |

@@ -247,6 +247,17 @@ static void quant_run(void *arg)
    }
 }
 
+static void quant_i16_run(void *arg)
+{
+   float_job *j = arg;
+   float scale[2];
+   int32_t sum[2];
+   int8_t *q = (int8_t *)j->out;
+   for (int64_t i = 0; i < j->m; i++) {
+      j->k->quant_row_i16(j->x + i * j->n, j->n, j->rot, q, j->n, j->n, j->y, scale, sum);
+   }
+}
+
 static void norm_quant_run(void *arg)
 {
    float_job *j = arg;
@@ -306,6 +317,7 @@ static void bench_floats(bench *b)
    report(b, "quant_row", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
    j.rot = 128;
    report(b, "quant_row, rotated by 128", (double)M * N, "Gelement/s", fastest(b, quant_run, &j));
+   report(b, "quant_row_i16, rotated by 128", (double)M * N, "Gelement/s", fastest(b, quant_i16_run, &j));
    report(b, "norm_quant of a sum, rotated by 128", (double)(M - 1) * N, "Gelement/s",
           fastest(b, norm_quant_run, &j));
    report(b, "the same in three calls", (double)(M - 1) * N, "Gelement/s",

@@ -145,6 +145,20 @@ static void check_row(check *c, int64_t k, int64_t rot, const float *x)
    check_same(c, "quant_row sum", sum2, sum, false);
 }
 
+static void check_row_i16(check *c, int64_t k, int64_t rot, const float *x)
+{
+   int64_t kpad = k + check_range(c, 0, 9), ldq = kpad + check_range(c, 0, 3);
+   check_out want = check_output(c, (size_t)(ldq + kpad)), got = check_output(c, (size_t)(ldq + kpad));
+   check_out scale = check_output(c, 8), scale2 = check_output(c, 8);
+   check_out sum = check_output(c, 8), sum2 = check_output(c, 8);
+   float *tmp = check_input(c, (size_t)k * 4);
+   c->ref->quant_row_i16(x, k, rot, want.data, ldq, kpad, tmp, scale.data, sum.data);
+   c->k->quant_row_i16(x, k, rot, got.data, ldq, kpad, rot ? tmp : NULL, scale2.data, sum2.data);
+   check_same(c, "quant_row_i16 codes", got, want, false);
+   check_same(c, "quant_row_i16 scales", scale2, scale, false);
+   check_same(c, "quant_row_i16 sums", sum2, sum, false);
+}
+
 static void check_rotation(check *c, int64_t n, int64_t rot, int kind)
 {
    float *x = check_floats(c, n, kind);
@@ -168,16 +182,45 @@ static void check_rotation(check *c, int64_t n, int64_t rot, int kind)
  * ask the limits of round.h. */
 static void check_largest_code(check *c)
 {
-   static const int exponents[] = { -120, -1, 0, 127 };
+   static const int exponents[] = { -120, -112, 0, 127 };
    bool holds = true;
    for (int i = 0; i < 4; i++) {
       for (uint32_t mantissa = 0; mantissa < 1u << 23; mantissa++) {
          uint32_t bits = (uint32_t)(exponents[i] + 127) << 23 | mantissa;
-         float code = rintf(pare_f32_from_bits(bits) * pare_round_row(bits).inverse);
-         holds &= code == PARE_ROUND_MAX;
+         float most = pare_f32_from_bits(bits);
+         holds &= rintf(most * pare_round_row(bits).inverse) == PARE_ROUND_MAX;
+         if (exponents[i] < -112) continue;
+         holds &= rintf(most * pare_round_row_i16(bits).inverse) == PARE_ROUND_I16_MAX;
       }
    }
-   check_true(c, "the largest code is 127", holds);
+   check_true(c, "the largest code is 127, or 32512", holds);
+}
+
+/* Every code of 16 bits comes back from its two digits, which are codes that products take. */
+static void check_digits(check *c)
+{
+   enum { MOST = 32512, CODES = 2 * MOST + 1 };
+   float *x = check_floats(c, CODES, 0), scale[2];
+   int32_t sum[2];
+   int8_t *q = check_input(c, 2 * CODES);
+   bool right = true;
+   for (int i = 0; i < CODES; i++) {
+      x[i] = (float)(i - MOST);
+   }
+   c->k->quant_row_i16(x, CODES, 0, q, CODES, CODES, NULL, scale, sum);
+   for (int i = 0; i < CODES; i++) {
+      right &= 255 * q[i] + q[CODES + i] == i - MOST && q[i] != -128 && q[CODES + i] != -128;
+   }
+   check_true(c, "digits of 16 bits", right && scale[0] == 255 && scale[1] == 1 && sum[0] == 0 && sum[1] == 0);
+   x[7] = -INFINITY;
+   c->k->quant_row_i16(x, CODES, 0, q, CODES, CODES, NULL, scale, sum);
+   check_true(c, "Inf gives NaN scales", isnan(scale[0]) && isnan(scale[1]) && sum[0] == 0 && q[3] == 0);
+   for (int i = 0; i < CODES; i++) {
+      x[i] = 0x1p-113f;
+   }
+   c->k->quant_row_i16(x, CODES, 0, q, CODES, CODES, NULL, scale, sum);
+   check_true(c, "below 2^-112 all is zero", scale[0] == 0 && scale[1] == 0 && sum[1] == 0 && q[3] == 0);
+   check_reset(c);
 }
 
 static void check_round_rules(check *c)
@@ -209,6 +252,7 @@ void check_quant(check *c)
       for (int i = 0; i < 40; i++) {
          int64_t rot = rots[i % 4], k = rot ? rot * check_range(c, 1, 9) : check_range(c, 1, 300);
          check_row(c, k, rot, check_floats(c, k, kind));
+         check_row_i16(c, k, rot, check_floats(c, k, kind));
          check_reset(c);
          check_rotation(c, k, rot, kind);
       }
@@ -219,8 +263,10 @@ void check_quant(check *c)
          x[i] = ldexpf(x[i], e);
       }
       check_row(c, 64, e & 1 ? 64 : 0, x);
+      check_row_i16(c, 64, e & 1 ? 64 : 0, x);
       check_reset(c);
    }
    check_round_rules(c);
+   check_digits(c);
    check_largest_code(c);
 }

@@ -240,7 +240,7 @@ START_TEST(validate_sees_damaged_nodes)
    DAMAGE(node("q")->output[0]->type.dim[1] = 9, "expected f32[tokens, 8]");
    DAMAGE(node("q")->output[0] = node("k")->output[0], "belongs to something else");
    DAMAGE(node("q")->attrs = NULL, "no attributes");
-   DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = 2, "\"act\" is out of range");
+   DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = 3, "\"act\" is out of range");
    DAMAGE(((pare_linear_attrs *)node("q")->attrs)->act = PARE_ACT_I8, "i8 with integer weights");
    DAMAGE(((pare_norm_attrs *)node("norm")->attrs)->eps = (double)NAN, "\"eps\" is out of range");
    DAMAGE(((pare_attention_attrs *)node("attn")->attrs)->window = -1, "\"window\" is out of range");

@@ -148,6 +148,21 @@ START_TEST(linear_in_i8_rounds_the_activations)
 }
 END_TEST
 
+/* A row whose largest is 127 has 256 codes to the unit; one of 32512 is rounded to whole numbers. F32 loses nothing. */
+START_TEST(linear_in_i16_and_f32_of_integers)
+{
+   float x[] = { 127, 63.4f, -63.5f, 0.0015f, 32512, 0.4f, 0.5f, 1.5f }, out[8];
+   named_values w[] = { { "w", { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 } } };
+   pare_binding b[] = { { "x", x } };
+   RUN("input %x : f32[tokens, 4]\nweight \"w\" [4, 4] i8\n"
+       "%0 = linear \"l\" (%x) [\"w\"] {\"act\":\"i16\"} : f32[tokens, 4]", b, WEIGHTS(w), out);
+   expect(out, (float[]){ 127, 16230 / 256.0f, -63.5f, 0, 32512, 0, 0, 2 }, 8);
+   RUN("input %x : f32[tokens, 4]\nweight \"w\" [4, 4] i8\n%0 = linear \"l\" (%x) [\"w\"] : f32[tokens, 4]", b,
+       WEIGHTS(w), out);
+   expect(out, x, 8);
+}
+END_TEST
+
 /* One 3 rotates to 32 equal magnitudes, which are exact in int8, so it comes back unchanged. Beside a 1000 it
  * rotates to 16 of 1003 / sqrt(32), code 127, and 16 of 997 / sqrt(32), code 126, which turn back into
  * 1003 / 254; without rotation it is lost to rounding. */
@@ -345,6 +360,6 @@ END_TEST
 
 UNIT_MAIN("ops_eval", embed_and_select, linear_in_f32, linear_of_several_matrices,
           residual_norm_and_quantize, linear_in_i8_rounds_the_activations,
-          linear_in_i8_rotates, norms, rope, elementwise, slice, attention_by_hand,
+          linear_in_i16_and_f32_of_integers, linear_in_i8_rotates, norms, rope, elementwise, slice, attention_by_hand,
           attention_shares_heads, attention_of_rows,
           numbers_of_other_types)

@@ -83,7 +83,11 @@ START_TEST(linear)
    takes("linear \"n\" (%x) [\"w\"] : f32[tokens, 3]");
    takes("linear \"n\" (%r) [\"w\", \"v3\"] : f32[rows, 3]");
    takes("linear \"n\" (%x) [\"i\", \"v3\"] {\"act\":\"i8\"} : f32[tokens, 3]");
-   refuses("linear \"n\" (%x) [\"i\"] : f32[tokens, 3]", "activations are f32 and the weight is i8");
+   takes("linear \"n\" (%x) [\"i\", \"v3\"] {\"act\":\"i16\"} : f32[tokens, 3]");
+   takes("linear \"n\" (%x) [\"i\"] : f32[tokens, 3]");
+   takes("linear \"n\" (%x) [\"i\", \"w\"] {\"gated\":true} : f32[tokens, 3]");
+   refuses("linear \"n\" (%x) [\"i\", \"w\"] {\"act\":\"i16\",\"gated\":true} : f32[tokens, 3]",
+           "activations are i16 and the weight is f32, expected f32 with floats");
    refuses("linear \"n\" (%x) [\"w\"] {\"act\":\"i8\"} : f32[tokens, 3]",
            "activations are i8 and the weight is f32");
    refuses("linear \"n\" (%k) [\"w\"] : f32[tokens, 3]", "4 columns times a weight [3, 8]");

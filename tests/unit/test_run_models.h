@@ -20,6 +20,7 @@
 typedef struct tiny {
    bool gpt2, i8, fused;
    int bits;                    /* with i8: 4, 3, 2, or 0 for 8 bits a weight */
+   const char *act;             /* with i8: "i16", "f32" (then gates stay floats), or NULL for activations of i8 */
    const char *cache;           /* "f32", "f16", "i8" */
    const char *weights;         /* encoding of the float matrices */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
@@ -257,13 +258,15 @@ static inline void tiny_encode(pare_ctx *ctx, pare_weight *weight, int bits)
    assert_ok(ctx, pare_encode_groups(ctx, weight, &encoding, NULL, &error));
 }
 
-static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph, int bits)
+static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph, const tiny *m)
 {
+   int act = !m->act ? PARE_ACT_I8 : strcmp(m->act, "i16") == 0 ? PARE_ACT_I16 : PARE_ACT_F32;
    for (size_t i = 0; i < graph->n_weights; i++) {
-      if (graph->weights[i]->rank == 2) tiny_encode(ctx, graph->weights[i], bits);
+      bool stays = act == PARE_ACT_F32 && strncmp(graph->weights[i]->name, "gate", 4) == 0;
+      if (graph->weights[i]->rank == 2 && !stays) tiny_encode(ctx, graph->weights[i], m->bits);
    }
    for (pare_node *node = graph->first; node; node = node->next) {
-      if (node->op == PARE_OP_linear) ((pare_linear_attrs *)node->attrs)->act = PARE_ACT_I8;
+      if (node->op == PARE_OP_linear) ((pare_linear_attrs *)node->attrs)->act = act;
    }
 }
 
@@ -278,7 +281,7 @@ static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
    model->vocab = m->vocab;
    assert_ok(ctx,
              pare_graph_parse(ctx, text.data, strlen(text.data), "tiny", tiny_attach, NULL, &model->graph));
-   if (m->i8) tiny_quantize(ctx, model->graph, m->bits);
+   if (m->i8) tiny_quantize(ctx, model->graph, m);
    assert_ok(ctx, pare_graph_validate(ctx, model->graph, PARE_INTERNAL));
    if (m->fused) assert_ok(ctx, pare_pipeline_fuse(ctx, model));
    pare_str_finish(ctx, &text);

@@ -98,7 +98,7 @@ END_TEST
 
 static tiny variant(uint64_t seed)
 {
-   static const char *const floats[] = { "f32", "f16", "bf16" };
+   static const char *const floats[] = { "f32", "f16", "bf16" }, *const acts[] = { NULL, "i16", "f32" };
    pare_rng rng;
    pare_rng_seed(&rng, seed);
    tiny m = pare_rng_below(&rng, 2) ? tiny_gpt2() : tiny_llama();
@@ -109,6 +109,7 @@ static tiny variant(uint64_t seed)
    m.cache = pare_rng_below(&rng, 2) ? "f16" : "f32";
    m.ffn = 32 + 4 * (int)pare_rng_below(&rng, 60);
    m.vocab = 5 + (int)pare_rng_below(&rng, 90);
+   m.act = acts[pare_rng_below(&rng, 3)];
    return m;
 }
 
