@@ -94,9 +94,16 @@ static void kv_store_i8(const pare_kernels *self, const float *k, const float *v
    int8_t *codes = (int8_t *)(tmp + size);
    int32_t sum;
    self->quant_row(k, size, kv->rotation, codes, size, tmp, &block.key_scales[at], &sum);
-   for (int64_t d = 0; d < size; d++) key[d / 4 * 64 + d % 4] = (uint8_t)(codes[d] + 128);
+   for (int64_t d = 0; d < size; d += 4, key += 64) {
+      uint32_t four;
+      memcpy(&four, codes + d, 4);
+      four ^= 0x80808080u;
+      memcpy(key, &four, 4);
+   }
    self->quant_row(v, size, kv->rotation, codes, size, tmp, &block.value_scales[at], &sum);
-   for (int64_t d = 0; d < size; d++) value[d / 16 * 1024 + d % 16 * 4] = (uint8_t)codes[d];
+   for (int64_t d = 0; d < size; d += 16, value += 1024) {
+      for (int64_t lane = 0; lane < 16 && d + lane < size; lane++) value[4 * lane] = (uint8_t)codes[d + lane];
+   }
 }
 
 void PARE_SCALAR(attention_i8)(pare_kernels *k)
