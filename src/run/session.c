@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/memory.h"
 #include "base/pool.h"
 #include "run/exec.h"
 
@@ -37,6 +38,31 @@ static pare_status slab_create(pare_ctx *ctx, size_t bytes, slab *out)
    return PARE_OK;
 }
 
+/* ---- what it takes ---- */
+
+/* The session's own struct and arrays, and what aligns its slabs. */
+static size_t own_bytes(const pare_session_options *limits)
+{
+   const pare_session *s;
+   size_t slot = sizeof *s->filled + sizeof *s->next + sizeof *s->seen;
+   size_t token = sizeof *s->positions + sizeof *s->slots;
+   slot += (size_t)limits->context * sizeof(uint32_t);
+   return sizeof *s + 4 * ALIGN + (size_t)limits->slots * slot + (size_t)limits->tokens * token;
+}
+
+static pare_session_memory memory_of(const pare_plan *plan, int workers)
+{
+   pare_session_memory m = { .activation_bytes = plan->memory_bytes,
+                             .scratch_bytes = plan->scratch_bytes * (size_t)workers,
+                             .cache_bytes = plan->caches.bytes,
+                             .table_bytes = plan->rope_tables.bytes,
+                             .vector_bytes = plan->vector_bytes };
+   size_t kept = m.table_bytes + m.vector_bytes;
+   m.schedule_bytes = pare_plan_own_bytes(plan) - kept + own_bytes(&plan->limits);
+   m.total_bytes = m.activation_bytes + m.scratch_bytes + m.cache_bytes + kept + m.schedule_bytes;
+   return m;
+}
+
 /* ---- making ---- */
 
 static pare_status check_option(pare_ctx *ctx, const char *name, int64_t value, int64_t most)
@@ -59,6 +85,20 @@ static pare_status fill_limits(pare_ctx *ctx, const pare_model *model, const par
    return check_option(ctx, "rows", limits->rows, MOST_TOKENS);
 }
 
+/* Memory is touched late, so a session too large would begin well and be killed. */
+static pare_status check_memory(pare_ctx *ctx, const pare_session *s)
+{
+   const pare_session_options *limits = &s->plan->limits;
+   pare_session_memory memory = memory_of(s->plan, s->workers);
+   int64_t most = pare_memory_limit();
+   if (memory.total_bytes <= (uint64_t)most) return PARE_OK;
+   pare_fail(ctx, PARE_RESOURCE, NULL, "%lld positions of %lld sequences take %.1f GB, this process may have %.1f GB",
+             (long long)limits->context, (long long)limits->slots, (double)memory.total_bytes / 1e9,
+             (double)most / 1e9);
+   pare_hint(ctx, "a shorter context, fewer sequences, or a cache of i8 (quant_kv) takes less");
+   return PARE_RESOURCE;
+}
+
 static pare_status take_memory(pare_ctx *ctx, pare_session *s)
 {
    pare_plan *plan = s->plan;
@@ -66,6 +106,7 @@ static pare_status take_memory(pare_ctx *ctx, pare_session *s)
    s->workers = pare_pool_width(ctx);
    if (__builtin_mul_overflow(plan->scratch_bytes, (size_t)s->workers, &scratch) || scratch > PTRDIFF_MAX / 2)
       return pare_fail(ctx, PARE_RESOURCE, NULL, "scratch memory of %d workers does not fit", s->workers);
+   PARE_TRY(check_memory(ctx, s));
    PARE_TRY(slab_create(ctx, plan->memory_bytes, &s->activations));
    PARE_TRY(slab_create(ctx, plan->caches.bytes, &s->caches));
    PARE_TRY(slab_create(ctx, scratch, &s->scratch));
@@ -295,31 +336,6 @@ pare_status pare_session_copy(pare_ctx *ctx, pare_session *s, int64_t from, int6
    memcpy(held(s, to), held(s, from), (size_t)n * sizeof(uint32_t));
    s->filled[to] = (int32_t)n;
    return PARE_OK;
-}
-
-/* ---- what it takes ---- */
-
-/* The session's own struct and arrays, and what aligns its slabs. */
-static size_t own_bytes(const pare_session_options *limits)
-{
-   const pare_session *s;
-   size_t slot = sizeof *s->filled + sizeof *s->next + sizeof *s->seen;
-   size_t token = sizeof *s->positions + sizeof *s->slots;
-   slot += (size_t)limits->context * sizeof(uint32_t);
-   return sizeof *s + 4 * ALIGN + (size_t)limits->slots * slot + (size_t)limits->tokens * token;
-}
-
-static pare_session_memory memory_of(const pare_plan *plan, int workers)
-{
-   pare_session_memory m = { .activation_bytes = plan->memory_bytes,
-                             .scratch_bytes = plan->scratch_bytes * (size_t)workers,
-                             .cache_bytes = plan->caches.bytes,
-                             .table_bytes = plan->rope_tables.bytes,
-                             .vector_bytes = plan->vector_bytes };
-   size_t kept = m.table_bytes + m.vector_bytes;
-   m.schedule_bytes = pare_plan_own_bytes(plan) - kept + own_bytes(&plan->limits);
-   m.total_bytes = m.activation_bytes + m.scratch_bytes + m.cache_bytes + kept + m.schedule_bytes;
-   return m;
 }
 
 pare_session_memory pare_session_used(const pare_session *s)

@@ -474,6 +474,24 @@ START_TEST(refuses_what_it_cannot_run)
 }
 END_TEST
 
+START_TEST(refuses_more_than_the_memory)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   m.head_dim = 128;
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *session;
+   model->context = 1 << 17;
+   pare_session_options options = { .slots = 4096 }; /* 2 TB */
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &session), PARE_RESOURCE,
+                "131072 positions of 4096 sequences take 2");
+   pare_model_destroy(&ctx, model);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 /* Every allocation fails in turn; a session that was made never allocates again. */
 START_TEST(survives_lack_of_memory)
 {
@@ -512,4 +530,4 @@ END_TEST
 UNIT_MAIN("session", agrees_with_the_reference, fused_as_unfused, odd_sizes, same_bits_in_every_way,
           agrees_with_finer_activations, same_bits_of_finer_activations,
           same_bits_from_an_int8_cache, sequences_do_not_meet, refuses_bad_batches, goes_back,
-          refuses_what_it_cannot_run, survives_lack_of_memory)
+          refuses_what_it_cannot_run, refuses_more_than_the_memory, survives_lack_of_memory)
