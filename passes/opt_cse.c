@@ -10,12 +10,6 @@
 #include "ir/op.h"
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 static bool writes_state(const pare_node *node)
 {
    for (size_t i = 0; i < node->n_inputs; i++)
@@ -122,6 +116,6 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 }
 
 const pare_pass pare_pass_opt_cse = {
-   .name = "opt_cse", .help = "compute once what is computed twice", .fields = fields,
-   .options_size = sizeof(options), .run = run_pass
+   .name = "opt_cse", .help = "compute once what is computed twice",
+   .fields = pare_no_fields, .run = run_pass
 };
