@@ -16,12 +16,6 @@
 
 enum { LARGEST = 1 << 20 };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 /* ---- nodes that change nothing ---- */
 
 static bool is_number(const pare_value *value, double wanted)
@@ -238,14 +232,6 @@ static pare_status fold(pare_ctx *ctx, folder *f)
    return replace(ctx, f);
 }
 
-/* What there is to find depends on the passes before. */
-static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
-{
-   (void)ctx;
-   (void)run;
-   return PARE_OK;
-}
-
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
    folder f = { .run = run, .graph = run->model->graph };
@@ -259,5 +245,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fold_constants = {
    .name = "fold_constants", .help = "compute what depends on constants alone, leave out what changes nothing",
-   .fields = fields, .options_size = sizeof(options), .plan = plan, .run = run_pass
+   .fields = pare_no_fields, .run = run_pass
 };

@@ -15,12 +15,6 @@
 
 enum { X, FACTOR };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 static const pare_pattern *const patterns[] = { P_SCALED(FACTOR, P_ANY(X)), NULL };
 static const pare_op anchors[] = { PARE_OP_mul, PARE_OP_div, PARE_OP_COUNT };
 
@@ -162,20 +156,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "a factor elsewhere", .anchors = anchors, .tells = tells,
                                       .patterns = patterns, .build = build };
 
-/* What there is to find depends on the passes before. */
-static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
-{
-   (void)ctx;
-   (void)run;
-   return PARE_OK;
-}
-
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fold_scale = {
-   .name = "fold_scale", .help = "put constant factors into weights and scales of attention", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .plan = plan, .run = run_pass
+   .name = "fold_scale", .help = "put constant factors into weights and scales of attention",
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

@@ -24,12 +24,6 @@
 
 enum { Q, K, V, SOFTMAX, MASK, MORE_MASK, KEEP_IF, DROP_IF, FILL, Q_SCALE, K_SCALE, SCALE };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 #define SCORES P_SCALED(SCALE, P_OP(matmul, P_SCALED(Q_SCALE, P_ANY(Q)), P_SCALED(K_SCALE, P_ANY(K))))
 #define CHOSEN                                                                                     \
    P_EITHER(P_OP(where, P_ANY(KEEP_IF), SCORES, P_SCALAR(FILL)),                                   \
@@ -360,13 +354,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "attention", .anchors = anchors, .patterns = patterns,
                                       .build = build };
 
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fuse_attention = {
    .name = "fuse_attention", .help = "recognise attention in the products and masks it is made of",
-   .fields = fields, .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE,
-   .run = run_pass
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

@@ -11,12 +11,6 @@
 
 enum { X };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 #define SQRT_HALF 0.70710678118654752
 #define SQRT_2_BY_PI 0.79788456080286536
 #define CUBIC 0.044715
@@ -60,12 +54,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "activation", .anchors = anchors, .patterns = patterns,
                                       .build = build };
 
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fuse_gelu = {
-   .name = "fuse_gelu", .help = "recognise GELU and SiLU in the arithmetic they are made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
+   .name = "fuse_gelu", .help = "recognise GELU and SiLU in the arithmetic they are made of",
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

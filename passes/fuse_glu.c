@@ -10,11 +10,6 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
 static const char gated[] = "gate and up", activated[] = "activation";
 
 /* What becomes one node. */
@@ -158,5 +153,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fuse_glu = {
    .name = "fuse_glu", .help = "activations and gates become part of the products that they are applied to",
-   .fields = fields, .options_size = sizeof(options), .run = run_pass
+   .fields = pare_no_fields, .run = run_pass
 };

@@ -11,12 +11,6 @@
 
 enum { X, GAIN, BIAS, EPS };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 #define CENTERED P_OP(sub, P_ANY(X), P_OP(reduce_mean, P_ANY(X)))
 #define VARIANCE P_OP(add, P_OP(reduce_mean, P_PRODUCT(1, CENTERED, CENTERED)), P_SCALAR(EPS))
 #define DEVIATION P_EITHER(P_OP(sqrt, VARIANCE), P_OP(pow, VARIANCE, P_NUMBER(0.5)))
@@ -51,12 +45,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "layer_norm", .anchors = pare_rewrite_roots,
                                       .tells = pare_rewrite_is_root, .patterns = patterns, .build = build };
 
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fuse_layernorm = {
-   .name = "fuse_layernorm", .help = "recognise layer_norm in the arithmetic it is made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
+   .name = "fuse_layernorm", .help = "recognise layer_norm in the arithmetic it is made of",
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

@@ -9,11 +9,6 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
 static const char pattern[] = "products of one input";
 
 /* The nodes that become one, in schedule order, and their matrices together. */
@@ -166,6 +161,6 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 }
 
 const pare_pass pare_pass_fuse_linear = {
-   .name = "fuse_linear", .help = "products of one input become one product of several matrices", .fields = fields,
-   .options_size = sizeof(options), .run = run_pass
+   .name = "fuse_linear", .help = "products of one input become one product of several matrices",
+   .fields = pare_no_fields, .run = run_pass
 };

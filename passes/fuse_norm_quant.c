@@ -13,11 +13,6 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
 static const char by_norm[] = "norm and activations", by_itself[] = "activations";
 
 static bool quantizes(const pare_node *node)
@@ -140,5 +135,5 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 
 const pare_pass pare_pass_fuse_norm_quant = {
    .name = "fuse_norm_quant", .help = "norms deliver the int8 activations of the products that follow",
-   .fields = fields, .options_size = sizeof(options), .run = run_pass
+   .fields = pare_no_fields, .run = run_pass
 };

@@ -7,11 +7,6 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
 static const char pattern[] = "sum and norm";
 
 static bool is_norm(const pare_node *node)
@@ -75,6 +70,6 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 }
 
 const pare_pass pare_pass_fuse_residual_norm = {
-   .name = "fuse_residual_norm", .help = "a sum and the norm of it become one operation", .fields = fields,
-   .options_size = sizeof(options), .run = run_pass
+   .name = "fuse_residual_norm", .help = "a sum and the norm of it become one operation",
+   .fields = pare_no_fields, .run = run_pass
 };

@@ -11,12 +11,6 @@
 
 enum { X, GAIN, EPS };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 #define SQUARES P_OP(add, P_OP(reduce_mean, P_PRODUCT(1, P_ANY(X), P_ANY(X))), P_SCALAR(EPS))
 #define ROOT P_EITHER(P_OP(sqrt, SQUARES), P_OP(pow, SQUARES, P_NUMBER(0.5)))
 #define INVERSE                                                                               \
@@ -48,12 +42,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "rms_norm", .anchors = pare_rewrite_roots,
                                       .tells = pare_rewrite_is_root, .patterns = patterns, .build = build };
 
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fuse_rmsnorm = {
-   .name = "fuse_rmsnorm", .help = "recognise rms_norm in the arithmetic it is made of", .fields = fields,
-   .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE, .run = run_pass
+   .name = "fuse_rmsnorm", .help = "recognise rms_norm in the arithmetic it is made of",
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

@@ -17,12 +17,6 @@
 
 enum { X, COS, SIN, LOW, HIGH, JOINED };
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 #define FIRST P_KEEP(LOW, P_OP(slice, P_ANY(X)))
 #define SECOND P_KEEP(HIGH, P_OP(slice, P_ANY(X)))
 #define JOIN(a, b) P_KEEP(JOINED, P_OP(concat, a, b))
@@ -232,13 +226,7 @@ static pare_status build(pare_ctx *ctx, pare_rewriter *r, pare_value **out)
 static const pare_rewrite rewrite = { .result = "rope", .anchors = anchors, .tells = tells, .patterns = patterns,
                                       .build = build };
 
-static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
-{
-   return pare_rewrite_run(ctx, run, &rewrite);
-}
-
 const pare_pass pare_pass_fuse_rope = {
    .name = "fuse_rope", .help = "recognise rotary position embedding in the arithmetic it is made of",
-   .fields = fields, .options_size = sizeof(options), .tolerance = PARE_FUSE_TOLERANCE,
-   .run = run_pass
+   .fields = pare_no_fields, .tolerance = PARE_FUSE_TOLERANCE, .rewrite = &rewrite
 };

@@ -6,12 +6,6 @@
  * Lossless. */
 #include "passes/passes.h"
 
-typedef struct options {
-   bool unused; /* the pass has no options; C has no empty struct */
-} options;
-
-static const pare_field fields[] = { PARE_FIELDS_END };
-
 /* What some output needs: values by index, weights by index. */
 typedef struct needed {
    bool *value, *weight;
@@ -96,6 +90,6 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 }
 
 const pare_pass pare_pass_opt_dce = {
-   .name = "opt_dce", .help = "remove nodes and weights that no output depends on", .fields = fields,
-   .options_size = sizeof(options), .plan = plan, .run = run_pass
+   .name = "opt_dce", .help = "remove nodes and weights that no output depends on",
+   .fields = pare_no_fields, .plan = plan, .run = run_pass
 };

@@ -10,6 +10,8 @@
 
 enum { PATH_SIZE = 256 };
 
+const pare_field pare_no_fields[] = { PARE_FIELDS_END };
+
 static void *slot(const pare_field *field, void *options)
 {
    return (char *)options + field->offset;

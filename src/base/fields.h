@@ -52,6 +52,8 @@ typedef struct pare_field {
 
 /* Tables end with a field whose name is NULL. */
 #define PARE_FIELDS_END { .name = NULL }
+/* The table of what has no options. */
+extern const pare_field pare_no_fields[];
 
 /* Texts and lists live in `arena`. */
 pare_status pare_fields_init(pare_ctx *ctx, const pare_field *fields, pare_arena *arena, void *options);

@@ -109,6 +109,9 @@ void pare_graph_remove_weight(pare_ctx *ctx, pare_graph *graph, pare_weight *wei
 /* Every use of `from` becomes a use of `to`, outputs included. A state may replace only a state, and only
  * while it has no user itself. */
 void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *to);
+/* The same for many values, none of them a state, in one walk: every use of a value becomes a use of instead[its
+ * index] ([n_values], the value itself where nothing changes). */
+void pare_graph_replace_values(pare_graph *graph, pare_value *const *instead);
 /* The same for a new result `to` of the same type that nobody uses yet, without a walk over the nodes: the two
  * values trade producers, so that `from` is the new node's result and goes on living with all its uses, and `to`
  * goes with the old node. */

@@ -162,3 +162,10 @@ void pare_graph_replace_value(pare_graph *graph, pare_value *from, pare_value *t
       if (graph->outputs[i] == from) graph->outputs[i] = to;
    }
 }
+
+void pare_graph_replace_values(pare_graph *graph, pare_value *const *instead)
+{
+   for (pare_node *node = graph->first; node; node = node->next)
+      for (size_t i = 0; i < node->n_inputs; i++) node->input[i] = instead[node->input[i]->index];
+   for (size_t i = 0; i < graph->n_outputs; i++) graph->outputs[i] = instead[graph->outputs[i]->index];
+}

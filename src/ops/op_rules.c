@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-const pare_field pare_no_fields[] = { PARE_FIELDS_END };
-
 const char *const pare_act_names[] = { "f32", "i8", "i16", NULL };
 const char *const pare_result_names[] = { "f32", "i8", NULL };
 

@@ -8,7 +8,6 @@
 
 #include "ops/ops.h"
 
-extern const pare_field pare_no_fields[];   /* attributes of an op without any */
 extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
 /* The same three, of a struct that holds them at `base`. */
 #define PARE_NORM_FIELDS(base)                                                                             \

@@ -75,7 +75,7 @@ typedef struct pare_pass_run {
 struct pare_pass {
    const char *name;
    const char *help;          /* first line: what it does; more lines may follow */
-   const pare_field *fields;
+   const pare_field *fields;  /* pare_no_fields when it has no options; options_size is 0 then */
    size_t options_size;
    const char *const *targets; /* default globs, NULL-terminated; NULL: the pass has no targets */
    const char *const *skip;    /* default globs left out; may be NULL */
@@ -87,8 +87,10 @@ struct pare_pass {
    bool needs_calibration;
    /* Options against each other; may be NULL. PARE_USAGE naming `path`. */
    pare_status (*check)(pare_ctx *ctx, const void *options, const char *path);
-   pare_status (*plan)(pare_ctx *ctx, pare_pass_run *run); /* NULL: it rewrites no weight and drops none */
-   pare_status (*run)(pare_ctx *ctx, pare_pass_run *run);
+   /* NULL: it drops no weight, and rewrites none or those that only the passes before it will tell. */
+   pare_status (*plan)(pare_ctx *ctx, pare_pass_run *run);
+   pare_status (*run)(pare_ctx *ctx, pare_pass_run *run); /* NULL when there is a rewrite */
+   const struct pare_rewrite *rewrite; /* patterns to replace, which is all that the pass does (rewrite.h) */
 };
 
 const pare_pass *const *pare_passes(void); /* NULL-terminated, in the order of passes.def */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "pipeline/pass_check.h"
 #include "pipeline/recipe_plan.h"
+#include "pipeline/rewrite.h"
 
 typedef struct runner {
    const pare_recipe *recipe;
@@ -64,7 +65,8 @@ static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
    pare_pass_check check;
    PARE_TRY(pare_recipe_plan_check_requires(ctx, run));
    PARE_TRY(pare_pass_check_begin(ctx, run, &check));
-   pare_status status = run->pass->run(ctx, run);
+   const pare_pass *pass = run->pass;
+   pare_status status = pass->rewrite ? pare_rewrite_run(ctx, run, pass->rewrite) : pass->run(ctx, run);
    if (status == PARE_OK) status = pare_pass_check_end(ctx, run, &check);
    pare_pass_check_finish(ctx, &check);
    PARE_TRY(status);

@@ -1,6 +1,6 @@
 /* rewrite: the way of all passes that put one operation in the place of a pattern (ir/match.h). A pass says which
- * nodes are telling, what the patterns are and what comes in their place; this finds, replaces, removes and
- * reports. For passes. */
+ * nodes are telling, what the patterns are and what comes in their place, and names that in its descriptor; this
+ * finds, replaces, removes and reports. For passes. */
 #ifndef PARE_PIPELINE_REWRITE_H
 #define PARE_PIPELINE_REWRITE_H
 
@@ -29,7 +29,8 @@ typedef struct pare_rewrite {
    pare_status (*build)(pare_ctx *ctx, pare_rewriter *r, pare_value **out);
 } pare_rewrite;
 
-/* Tries every anchor of the graph, in schedule order, and says of each whether it was in a pattern, and why not. */
+/* For the pipeline. Tries every anchor of the graph, in schedule order, and says of each whether it was in a pattern,
+ * and why not. */
 pare_status pare_rewrite_run(pare_ctx *ctx, pare_pass_run *run, const pare_rewrite *rewrite);
 
 /* Adds a node before r->root under the root's name with `suffix` (and a number, when that is taken). spec->name

@@ -76,6 +76,24 @@ START_TEST(a_node_can_be_replaced)
 }
 END_TEST
 
+START_TEST(many_values_can_be_replaced_at_once)
+{
+   begin();
+   pare_value *instead[64];
+   const pare_value *act = node("act")->output[0], *last = node("last")->output[0];
+   ck_assert_uint_le(graph->n_values, 64);
+   for (size_t i = 0; i < graph->n_values; i++) instead[i] = graph->values[i];
+   instead[act->index] = node("act")->input[0];
+   instead[node("head")->output[0]->index] = node("last")->output[0];
+   pare_graph_replace_values(graph, instead);
+   ck_assert_ptr_eq(node("last")->input[0], node("act")->input[0]);
+   ck_assert_ptr_eq(graph->outputs[0], last);
+   pare_graph_remove_node(graph, node("act"));
+   assert_ok(&ctx, pare_graph_validate(&ctx, graph, PARE_INTERNAL));
+   end();
+}
+END_TEST
+
 START_TEST(a_weight_can_be_replaced_and_removed)
 {
    begin();
@@ -309,6 +327,7 @@ START_TEST(every_allocation_may_fail)
 END_TEST
 
 UNIT_MAIN("ir_graph", finds_things, patterns_match_with_and_without_prefix, a_node_can_be_replaced,
+          many_values_can_be_replaced_at_once,
           a_weight_can_be_replaced_and_removed, a_clone_is_the_same_and_shares_bytes,
           building_refuses_what_does_not_fit, a_state_has_one_user, a_new_node_takes_over,
           validate_sees_damaged_nodes, validate_sees_damaged_lists, validate_sees_other_rotations,

@@ -198,13 +198,6 @@ END_TEST
 
 /* ---- passes that lie ---- */
 
-static pare_status plan_nothing(pare_ctx *ctx, pare_pass_run *r)
-{
-   (void)ctx;
-   (void)r;
-   return PARE_OK;
-}
-
 static pare_status hide_change(pare_ctx *ctx, pare_pass_run *r)
 {
    (void)ctx;
@@ -287,10 +280,7 @@ static pare_status change_result(pare_ctx *ctx, pare_pass_run *r)
 
 static pare_status run_liar(fixture *f, pare_status (*lie)(pare_ctx *, pare_pass_run *))
 {
-   static const pare_field none[] = { PARE_FIELDS_END };
-   const pare_pass liar = {
-      .name = "liar", .help = "", .fields = none, .options_size = 1, .plan = plan_nothing, .run = lie
-   };
+   const pare_pass liar = { .name = "liar", .help = "", .fields = pare_no_fields, .run = lie };
    const pare_pipeline_options options = { 0 };
    pare_pipeline_report *report;
    pare_recipe *recipe;
