@@ -33,7 +33,7 @@ enum {
    PARE_BLOCK = 16,        /* output channels of one packed block, and of one f32 panel */
    PARE_KV_BLOCK = 16,     /* positions of one transposed block of the key cache */
    PARE_ATTN_BLOCK = 64,   /* positions of one softmax block, at absolute positions */
-   PARE_ATTN_ROWS = 64,    /* most rows of one call of attention_i8 */
+   PARE_ATTN_ROWS = 64,    /* most rows of one call of attention */
    PARE_KV_MAX_DIM = 1024, /* largest head of the int8 cache */
    PARE_MAX_K = 65536      /* longest input of linear_i8: the sums stay within int32 */
 };
@@ -210,22 +210,21 @@ struct pare_kernels {
    void (*kv_store)(const float *k, const float *v, int64_t head_dim, int64_t pos, uint16_t *kc,
                     uint16_t *vc);
 
-   /* out[head_dim] of one query head over the cached positions [from, to), from < to. tmp: 64 floats of
-    * scratch. Start with m = -inf, l = 0, out = 0. For each block of 64 absolute positions, ascending, with j
-    * its keys within [from, to):
+   /* Attention of n (1 to PARE_ATTN_ROWS) rows over one cache; rows do not depend on each other. A row starts with
+    * m = -inf, l = 0, out = 0. For each block of 64 absolute positions, ascending, with j its keys within [from, to):
     *    s_j = scale * (chain from +0 of fma(q[d], k[j][d], s), d ascending)
     *    m' = max(m, all s_j);  c = exp(m - m');  p_j = exp(s_j - m')
     *    l = fma(l, c, 16-lane sum of p, key j in lane j mod 16)
     *    out[d] = out[d] * c, then out[d] = fma(p_j, v[j][d], out[d]) for j ascending
     * Finally out[d] / l. Keys outside [from, to) count for nothing, whatever the cache holds there; the key
     * cache is read in whole blocks of 16 positions. */
-   void (*attention)(const float *q, const uint16_t *kc, const uint16_t *vc, int64_t head_dim, int64_t from,
-                     int64_t to, float scale, float *tmp, float *out);
+   void (*attention)(const uint16_t *kc, const uint16_t *vc, int64_t head_dim, const pare_attention_row *rows,
+                     int64_t n, float scale);
 
    /* The same two over a cache of f32, which stores what it is given. */
    void (*kv_store_f32)(const float *k, const float *v, int64_t head_dim, int64_t pos, float *kc, float *vc);
-   void (*attention_f32)(const float *q, const float *kc, const float *vc, int64_t head_dim, int64_t from,
-                         int64_t to, float scale, float *tmp, float *out);
+   void (*attention_f32)(const float *kc, const float *vc, int64_t head_dim, const pare_attention_row *rows,
+                         int64_t n, float scale);
 
    /* Store key and value of one head at one position in the int8 cache. tmp: 2 * head_dim floats. */
    void (*kv_store_i8)(const pare_kernels *self, const float *k, const float *v, const pare_kv_i8 *kv,

@@ -48,26 +48,26 @@ static float exponentials(float *p, int64_t lo, int64_t hi, float max)
    return lanes[0];
 }
 
-static void attention(const float *q, const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, int64_t from,
-                      int64_t to, float scale, float *tmp, float *out)
+static void attend(const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, const pare_attention_row *row, float scale)
 {
-   float max = -INFINITY, sum = 0.0f;
+   const int64_t from = row->from, to = row->to;
+   float max = -INFINITY, sum = 0.0f, p[PARE_ATTN_BLOCK], *out = row->out;
    memset(out, 0, (size_t)head_dim * sizeof *out);
    for (int64_t start = from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK; start < to; start += PARE_ATTN_BLOCK) {
       int64_t lo = from > start ? from - start : 0;
       int64_t hi = to - start < PARE_ATTN_BLOCK ? to - start : PARE_ATTN_BLOCK;
       float larger = max;
       for (int64_t j = lo; j < hi; j++) {
-         tmp[j] = score(q, kc + key_offset(head_dim, start + j), head_dim, scale);
-         larger = tmp[j] > larger ? tmp[j] : larger;
+         p[j] = score(row->q, kc + key_offset(head_dim, start + j), head_dim, scale);
+         larger = p[j] > larger ? p[j] : larger;
       }
       float correction = pare_expf(max - larger);
-      sum = pare_fmaf(sum, correction, exponentials(tmp, lo, hi, larger));
+      sum = pare_fmaf(sum, correction, exponentials(p, lo, hi, larger));
       max = larger;
       for (int64_t d = 0; d < head_dim; d++) {
          float o = out[d] * correction;
          for (int64_t j = lo; j < hi; j++) {
-            o = pare_fmaf(tmp[j], KV_LOAD(vc[(start + j) * head_dim + d]), o);
+            o = pare_fmaf(p[j], KV_LOAD(vc[(start + j) * head_dim + d]), o);
          }
          out[d] = o;
       }
@@ -75,4 +75,10 @@ static void attention(const float *q, const KV_TYPE *kc, const KV_TYPE *vc, int6
    for (int64_t d = 0; d < head_dim; d++) {
       out[d] /= sum;
    }
+}
+
+static void attention(const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, const pare_attention_row *rows,
+                      int64_t n, float scale)
+{
+   for (int64_t r = 0; r < n; r++) attend(kc, vc, head_dim, &rows[r], scale);
 }

@@ -143,8 +143,8 @@ static pare_status plan_attention(const planner *p)
    PARE_TRY(pare_plan_input(p->ctx, p->plan, p->node, 2, &v));
    PARE_TRY(pare_cache_of(p->ctx, p->plan->arena, &p->plan->caches, p->node->input[5], p->plan->limits.slots,
                           p->plan->limits.context, &cache));
-   pare_plan_need_scratch(p->plan, cache->dtype == PARE_I8 ? (size_t)pare_attention_i8_scratch(cache->head_dim)
-                                                           : PARE_ATTN_BLOCK * sizeof(float));
+   if (cache->dtype == PARE_I8)
+      pare_plan_need_scratch(p->plan, (size_t)pare_attention_i8_scratch(cache->head_dim));
    pare_step *store = pare_plan_add_step(p->ctx, p->plan, PARE_STEP_KV_STORE, p->node, false);
    if (!store) return PARE_RESOURCE;
    store->in[0] = k;

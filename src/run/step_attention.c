@@ -1,9 +1,9 @@
 /* step_attention: keys and values into the cache, then each query head over its keys.
  *
  * An item is some rows of the query heads that share a key/value head. All keys of the batch are stored before
- * (a stage earlier), and a row looks at positions up to its own only. Over an i8 cache, rows of one sequence are
- * handed to the kernel together, as many as it takes: they share what is read of the cache, and a matrix
- * product wants rows. Items of late tokens, which see the most, come before those of early ones. */
+ * (a stage earlier), and a row looks at positions up to its own only. Rows of one sequence are handed to the kernel
+ * together, as many as it takes: they share what is read of the cache, and a matrix product wants rows. Items of
+ * late tokens, which see the most, come before those of early ones. */
 #include "run/step.h"
 
 enum { ITEMS_PER_WORKER = 4 };
@@ -80,30 +80,21 @@ static pare_attention_row row_of(const pare_run *run, const pare_step *step, int
                                 .to = to };
 }
 
-static void attend_floats(const pare_run *run, const pare_step *step, const pare_attention_row *row,
-                          int64_t slot, int64_t kv_head, float *tmp)
-{
-   const pare_cache *cache = step->attention.cache;
-   const void *keys = pare_cache_keys(cache, slot, kv_head),
-              *values = pare_cache_values(cache, slot, kv_head);
-   int64_t size = cache->head_dim;
-   float scale = step->attention.scale;
-   if (cache->dtype == PARE_F32)
-      run->kernels->attention_f32(row->q, keys, values, size, row->from, row->to, scale, tmp, row->out);
-   else run->kernels->attention(row->q, keys, values, size, row->from, row->to, scale, tmp, row->out);
-}
-
 /* Rows of one slot and key/value head. */
 static void attend(const pare_run *run, const pare_step *step, const pare_attention_row *rows, int64_t n,
                    int64_t slot, int64_t kv_head, void *scratch)
 {
    const pare_cache *cache = step->attention.cache;
+   const pare_kernels *kernels = run->kernels;
+   float scale = step->attention.scale;
    if (cache->dtype == PARE_I8) {
       pare_kv_i8 kv = pare_cache_i8(cache, slot, kv_head);
-      run->kernels->attention_i8(run->kernels, &kv, rows, n, step->attention.scale, scratch);
+      kernels->attention_i8(kernels, &kv, rows, n, scale, scratch);
       return;
    }
-   for (int64_t r = 0; r < n; r++) attend_floats(run, step, &rows[r], slot, kv_head, scratch);
+   const void *keys = pare_cache_keys(cache, slot, kv_head), *values = pare_cache_values(cache, slot, kv_head);
+   if (cache->dtype == PARE_F32) kernels->attention_f32(keys, values, cache->head_dim, rows, n, scale);
+   else kernels->attention(keys, values, cache->head_dim, rows, n, scale);
 }
 
 static void attend_item(const pare_run *run, const pare_step *step, const attention_cut *cut, int64_t item,

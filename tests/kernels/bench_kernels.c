@@ -221,7 +221,6 @@ typedef struct float_job {
    int64_t m, n, rot;
    float *x, *y, *z, *out;
    int8_t *q;
-   uint16_t *kc, *vc;
    pare_unary *unary;
 } float_job;
 
@@ -301,12 +300,6 @@ static void unary_run(void *arg)
    }
 }
 
-static void attention_run(void *arg)
-{
-   float_job *j = arg;
-   j->k->attention(j->x, j->kc, j->vc, j->n, 0, j->m, 0.125f, j->y, j->out);
-}
-
 static void bench_floats(bench *b)
 {
    enum { M = 96, N = 2048 };
@@ -334,30 +327,45 @@ static void bench_floats(bench *b)
    check_reset(&b->c);
 }
 
-static void bench_attention(bench *b, int64_t head_dim, int64_t keys)
-{
-   size_t cached = (size_t)(keys * head_dim) * 2;
-   float_job j = { .k = b->k, .m = keys, .n = head_dim, .x = check_floats(&b->c, head_dim, 0),
-      .y = check_input(&b->c, 64 * 4), .out = check_input(&b->c, (size_t)head_dim * 4),
-      .kc = check_input(&b->c, cached), .vc = check_input(&b->c, cached) };
-   float *row = check_floats(&b->c, head_dim, 0);
-   for (int64_t p = 0; p < keys; p++) {
-      b->k->kv_store(row, row, head_dim, p, j.kc, j.vc);
-   }
-   char what[64];
-   snprintf(what, sizeof what, "attention head_dim %d keys %d", (int)head_dim, (int)keys);
-   double flops = 4.0 * (double)(head_dim * keys);
-   report(b, what, flops, "Gflop/s", fastest(b, attention_run, &j));
-   check_reset(&b->c);
-}
-
 typedef struct attention_job {
    const pare_kernels *k;
+   int64_t head_dim, n;
+   uint16_t *kc, *vc;
    pare_kv_i8 kv;
    pare_attention_row rows[PARE_ATTN_ROWS];
-   int64_t n;
    void *scratch;
 } attention_job;
+
+/* n rows over all keys. */
+static attention_job job_of_rows(bench *b, int64_t n, int64_t head_dim, int64_t keys)
+{
+   attention_job j = { .k = b->k, .head_dim = head_dim, .n = n };
+   const float *q = check_floats(&b->c, n * head_dim, 0);
+   float *out = check_input(&b->c, (size_t)(n * head_dim) * 4);
+   for (int64_t r = 0; r < n; r++)
+      j.rows[r] = (pare_attention_row){ q + r * head_dim, out + r * head_dim, 0, keys };
+   return j;
+}
+
+static void attention_run(void *arg)
+{
+   attention_job *j = arg;
+   j->k->attention(j->kc, j->vc, j->head_dim, j->rows, j->n, 0.125f);
+}
+
+static void bench_attention(bench *b, int64_t n, int64_t head_dim, int64_t keys)
+{
+   size_t cached = (size_t)(keys * head_dim) * 2;
+   attention_job j = job_of_rows(b, n, head_dim, keys);
+   j.kc = check_input(&b->c, cached);
+   j.vc = check_input(&b->c, cached);
+   const float *row = check_floats(&b->c, head_dim, 0);
+   for (int64_t p = 0; p < keys; p++) b->k->kv_store(row, row, head_dim, p, j.kc, j.vc);
+   char what[64];
+   snprintf(what, sizeof what, "attention rows %d dim %d keys %d", (int)n, (int)head_dim, (int)keys);
+   report(b, what, 4.0 * (double)(n * head_dim * keys), "Gflop/s", fastest(b, attention_run, &j));
+   check_reset(&b->c);
+}
 
 static void attention_i8_run(void *arg)
 {
@@ -369,13 +377,11 @@ static void attention_i8_run(void *arg)
 static void bench_attention_i8(bench *b, int64_t n, int64_t head_dim, int64_t keys)
 {
    int64_t bytes = (keys + PARE_ATTN_BLOCK - 1) / PARE_ATTN_BLOCK * pare_kv_i8_block_bytes(head_dim);
-   attention_job j = { .k = b->k, .n = n, .scratch = check_input(&b->c, (size_t)pare_attention_i8_scratch(head_dim)) };
+   attention_job j = job_of_rows(b, n, head_dim, keys);
+   j.scratch = check_input(&b->c, (size_t)pare_attention_i8_scratch(head_dim));
    j.kv = (pare_kv_i8){ check_input(&b->c, (size_t)bytes), head_dim, head_dim < 128 ? head_dim : 128 };
-   float *row = check_floats(&b->c, head_dim, 0), *out = check_input(&b->c, (size_t)(n * head_dim) * 4);
-   float *q = check_floats(&b->c, n * head_dim, 0), *tmp = check_input(&b->c, (size_t)head_dim * 8);
+   float *row = check_floats(&b->c, head_dim, 0), *tmp = check_input(&b->c, (size_t)head_dim * 8);
    for (int64_t p = 0; p < keys; p++) b->k->kv_store_i8(b->k, row, row, &j.kv, p, tmp);
-   for (int64_t r = 0; r < n; r++)
-      j.rows[r] = (pare_attention_row){ q + r * head_dim, out + r * head_dim, 0, keys };
    double t = fastest(b, attention_i8_run, &j);
    char what[64];
    snprintf(what, sizeof what, "attention_i8 rows %d dim %d keys %d", (int)n, (int)head_dim, (int)keys);
@@ -409,8 +415,12 @@ void bench_kernels(const pare_kernels *k, const char *tier)
    bench_linear(&b, slow ? 2 : 32, 512, 128, 1);
    bench_linear(&b, slow ? 2 : 512, 256, 5632, 1);
    bench_floats(&b);
-   bench_attention(&b, 64, 512);
-   bench_attention(&b, 128, 2048);
+   bench_attention(&b, 1, 64, 512);
+   bench_attention(&b, 1, 128, 2048);
+   bench_attention(&b, 3, 64, 512);
+   bench_attention(&b, 64, 48, 512);
+   bench_attention(&b, 64, 64, 512);
+   bench_attention(&b, 64, 128, 2048);
    bench_attention_i8(&b, 1, 128, 2048);
    bench_attention_i8(&b, 8, 64, 8192);
    bench_attention_i8(&b, 64, 64, 512);

@@ -91,7 +91,8 @@ static void check_against_f32(check *c, int64_t head_dim, int64_t to)
    check_out got = check_output(c, result);
    attend(c->k, &t, &from, &to, q, kv.blocks, check_input(c, (size_t)pare_attention_i8_scratch(head_dim)),
           got);
-   c->k->attention_f32(q, kc, vc, head_dim, 0, to, 0.3f, tmp, want);
+   const pare_attention_row row = { q, want, from, to };
+   c->k->attention_f32(kc, vc, head_dim, &row, 1, 0.3f);
    for (int64_t d = 0; d < head_dim; d++)
       check_true(c, "attention_i8 near attention_f32", fabsf(((float *)got.data)[d] - want[d]) < 0.1f);
    check_reset(c);

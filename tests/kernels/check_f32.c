@@ -180,10 +180,11 @@ static void check_one_attention(check *c, int64_t head_dim, int64_t from, int64_
    }
    check_same(c, "kv_store keys", kc2, kc, false);
    check_same(c, "kv_store values", vc2, vc, false);
-   float *q = check_floats(c, head_dim, 0), *tmp = check_input(c, 64 * 4);
+   const float *q = check_floats(c, head_dim, 0);
    check_out want = check_output(c, (size_t)head_dim * 4), got = check_output(c, (size_t)head_dim * 4);
-   c->ref->attention(q, kc.data, vc.data, head_dim, from, to, 0.3f, tmp, want.data);
-   c->k->attention(q, kc.data, vc.data, head_dim, from, to, 0.3f, tmp, got.data);
+   pare_attention_row wanted = { q, want.data, from, to }, row = { q, got.data, from, to };
+   c->ref->attention(kc.data, vc.data, head_dim, &wanted, 1, 0.3f);
+   c->k->attention(kc.data, vc.data, head_dim, &row, 1, 0.3f);
    check_same(c, "attention", got, want, true);
    bool finite = kind == 0;
    for (int64_t d = 0; finite && d < head_dim; d++) {
@@ -222,14 +223,16 @@ static void check_one_attention_f32(check *c, int64_t head_dim, int64_t from, in
    }
    check_same(c, "kv_store_f32 keys", kc2, kc, true);
    check_same(c, "kv_store_f32 values", vc2, vc, true);
-   float *q = check_floats(c, head_dim, 0), *tmp = check_input(c, 64 * 4);
+   const float *q = check_floats(c, head_dim, 0);
    check_out want = check_output(c, (size_t)head_dim * 4), got = check_output(c, (size_t)head_dim * 4);
    check_out half = check_output(c, (size_t)head_dim * 4);
-   c->ref->attention_f32(q, kc.data, vc.data, head_dim, from, to, 0.3f, tmp, want.data);
-   c->k->attention_f32(q, kc.data, vc.data, head_dim, from, to, 0.3f, tmp, got.data);
+   pare_attention_row wanted = { q, want.data, from, to }, row = { q, got.data, from, to };
+   c->ref->attention_f32(kc.data, vc.data, head_dim, &wanted, 1, 0.3f);
+   c->k->attention_f32(kc.data, vc.data, head_dim, &row, 1, 0.3f);
    check_same(c, "attention_f32", got, want, true);
    if (kind == 5) {
-      c->ref->attention(q, half_kc.data, half_vc.data, head_dim, from, to, 0.3f, tmp, half.data);
+      row.out = half.data;
+      c->ref->attention(half_kc.data, half_vc.data, head_dim, &row, 1, 0.3f);
       check_same(c, "attention over f32 and f16", got, half, true);
    }
    check_reset(c);
@@ -265,5 +268,70 @@ void check_attention(check *c)
    for (int i = 0; i < 160; i++) {
       int64_t to = check_range(c, 1, 200), from = i % 3 ? 0 : check_range(c, 0, to - 1);
       check_one_attention_f32(c, dims[i % 8], from, to, i < 80 ? 0 : 1 + i % 5);
+   }
+}
+
+/* Where rows look: at all positions up to their own, as heads of one and the next token do; at windows of 40 that
+ * slide, two tokens a row; at what they like, some at nothing in common. */
+enum { LOOK_CAUSAL, LOOK_WINDOW, LOOK_ANYWHERE, LOOKS, ROWS_CAPACITY = 256 };
+
+static void look(check *c, int how, int64_t n, pare_attention_row *rows)
+{
+   int64_t first = check_range(c, 1, ROWS_CAPACITY - 2 * PARE_ATTN_ROWS), heads = check_range(c, 1, 4);
+   for (int64_t r = 0; r < n; r++) {
+      rows[r].from = 0;
+      if (how == LOOK_CAUSAL) rows[r].to = first + r / heads;
+      if (how == LOOK_WINDOW) rows[r].to = first + 2 * r;
+      if (how == LOOK_WINDOW && rows[r].to > 40) rows[r].from = rows[r].to - 40;
+      if (how != LOOK_ANYWHERE) continue;
+      rows[r].to = check_range(c, 1, ROWS_CAPACITY);
+      rows[r].from = check_range(c, 0, rows[r].to - 1);
+   }
+}
+
+/* Rows of one call against one row a call of the scalar kernel, over both kinds of cache. Positions that no row sees
+ * hold NaN. */
+static void check_some_rows(check *c, int64_t head_dim, int64_t n, int how, int kind)
+{
+   size_t result = (size_t)(n * head_dim) * sizeof(float), cached = (size_t)(ROWS_CAPACITY * head_dim);
+   pare_attention_row rows[PARE_ATTN_ROWS];
+   uint8_t seen[ROWS_CAPACITY] = { 0 };
+   look(c, how, n, rows);
+   for (int64_t r = 0; r < n; r++) memset(seen + rows[r].from, 1, (size_t)(rows[r].to - rows[r].from));
+   void *kc = memset(check_input(c, cached * 2), 0xff, cached * 2);
+   void *vc = memset(check_input(c, cached * 2), 0xff, cached * 2);
+   void *kc_f32 = memset(check_input(c, cached * 4), 0xff, cached * 4);
+   void *vc_f32 = memset(check_input(c, cached * 4), 0xff, cached * 4);
+   const float *x = check_floats(c, 2 * ROWS_CAPACITY * head_dim, kind), *q = check_floats(c, n * head_dim, 0);
+   for (int64_t p = 0; p < ROWS_CAPACITY; p++) {
+      const float *key = x + 2 * p * head_dim, *value = key + head_dim;
+      if (seen[p]) c->ref->kv_store(key, value, head_dim, p, kc, vc);
+      if (seen[p]) c->ref->kv_store_f32(key, value, head_dim, p, kc_f32, vc_f32);
+   }
+   check_out want = check_output(c, result), want_f32 = check_output(c, result);
+   check_out got = check_output(c, result), got_f32 = check_output(c, result);
+   for (int64_t r = 0; r < n; r++) {
+      rows[r].q = q + r * head_dim;
+      rows[r].out = (float *)want.data + r * head_dim;
+      c->ref->attention(kc, vc, head_dim, &rows[r], 1, 0.3f);
+      rows[r].out = (float *)want_f32.data + r * head_dim;
+      c->ref->attention_f32(kc_f32, vc_f32, head_dim, &rows[r], 1, 0.3f);
+   }
+   for (int64_t r = 0; r < n; r++) rows[r].out = (float *)got.data + r * head_dim;
+   c->k->attention(kc, vc, head_dim, rows, n, 0.3f);
+   check_same(c, "attention of rows", got, want, true);
+   for (int64_t r = 0; r < n; r++) rows[r].out = (float *)got_f32.data + r * head_dim;
+   c->k->attention_f32(kc_f32, vc_f32, head_dim, rows, n, 0.3f);
+   check_same(c, "attention_f32 of rows", got_f32, want_f32, true);
+   check_reset(c);
+}
+
+void check_attention_rows(check *c)
+{
+   static const int64_t dims[] = { 1, 7, 16, 24, 32, 40, 48, 64, 72, 80, 96, 128 };
+   enum { DIMS = sizeof dims / sizeof *dims };
+   for (int i = 0; i < 240; i++) {
+      int64_t n = i % 2 ? check_range(c, 1, 8) : check_range(c, 1, PARE_ATTN_ROWS);
+      check_some_rows(c, dims[i % DIMS], n, i / DIMS % LOOKS, i < 180 ? 0 : 1 + i % 4);
    }
 }

@@ -163,6 +163,7 @@ static void run_checks(check *c)
    const uint64_t digest = c->digest;
    check_true(c, "digest of all outputs", digest == EXPECTED_DIGEST);
    check_int8_blocks(c);   /* later, so not in the digest */
+   check_attention_rows(c);
    printf("%-12s %lld cases, %d failures, digest %016llx\n", c->tier, (long long)c->cases, c->failures,
           (unsigned long long)digest);
 }

@@ -56,6 +56,7 @@ void check_gemm(check *c);
 void check_rows(check *c);
 void check_attention(check *c);
 void check_attention_i8(check *c);
+void check_attention_rows(check *c);   /* many rows a call over f16 and f32 */
 
 /* Against the C library; independent of tier. all: every float instead of a sample. */
 void check_accuracy(check *c, bool all);
