@@ -3,7 +3,7 @@
 #include "base/cpu.h"
 #include "test_run_models.h"
 
-enum { N = 23 };
+enum { N = 23, MOST_TOKENS = 1024 };
 
 /* Logits [n][vocab] of a sequence at slot `slot`, in batches of at most `chunk` tokens. */
 static float *run_sequence(pare_ctx *ctx, const pare_model *model, const uint32_t *tokens, int64_t n,
@@ -14,7 +14,7 @@ static float *run_sequence(pare_ctx *ctx, const pare_model *model, const uint32_
    float *all = malloc((size_t)(n * model->vocab) * sizeof *all);
    assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
    for (int64_t from = 0; from < n; from += chunk) {
-      int32_t positions[64], slots[64], rows[64];
+      int32_t positions[MOST_TOKENS], slots[MOST_TOKENS], rows[MOST_TOKENS];
       int64_t count = n - from < chunk ? n - from : chunk;
       for (int32_t i = 0; i < count; i++) {
          positions[i] = (int32_t)from + i;
@@ -120,7 +120,6 @@ START_TEST(agrees_with_the_reference)
 }
 END_TEST
 
-/* Sizes that are multiples of nothing, and no rotation. */
 /* What a graph was fused into runs to the same bits. */
 START_TEST(fused_as_unfused)
 {
@@ -150,6 +149,7 @@ START_TEST(fused_as_unfused)
 }
 END_TEST
 
+/* Sizes that are multiples of nothing, and no rotation. */
 START_TEST(odd_sizes)
 {
    pare_ctx ctx;
@@ -269,6 +269,42 @@ START_TEST(same_bits_of_finer_activations)
       m.bits = bits[i / 4];
       m.context = 160;
       check_bits(&ctx, &m, i < 4 ? 150 : N + 10);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* Batches around the sizes at which products cut their rows into groups, by how many workers there are. */
+START_TEST(same_bits_of_many_rows)
+{
+   static const struct {
+      int64_t rows;
+      int threads;
+   } cuts[] = { { 1024, 1 }, { 1024, 2 }, { 1024, 3 }, { 1024, 7 }, { 513, 2 }, { 512, 7 }, { 511, 3 }, { 255, 2 } };
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 6; i++) {
+      tiny m = i % 2 ? tiny_gpt2() : tiny_llama(); /* a gated layer, a plain one with an activation */
+      uint32_t tokens[MOST_TOKENS];
+      m.i8 = true;
+      m.act = i < 2 ? NULL : acts[i / 2 - 1];
+      m.layers = 1;
+      m.context = MOST_TOKENS;
+      m.window = 40;
+      tiny_tokens(&m, 6, tokens, MOST_TOKENS);
+      pare_model *model = tiny_model(&ctx, &m);
+      float *first = run_sequence(&ctx, model, tokens, MOST_TOKENS, 64, 0);
+      for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) {
+         ctx.threads = cuts[c].threads;
+         float *again = run_sequence(&ctx, model, tokens, MOST_TOKENS, cuts[c].rows, 0);
+         assert_same(again, first, (int64_t)MOST_TOKENS * m.vocab, "many rows");
+         free(again);
+      }
+      ctx.threads = 1;
+      free(first);
+      pare_model_destroy(&ctx, model);
    }
    pare_ctx_finish(&ctx);
    ck_assert_int_eq(heap.blocks, 0);
@@ -528,6 +564,6 @@ START_TEST(survives_lack_of_memory)
 END_TEST
 
 UNIT_MAIN("session", agrees_with_the_reference, fused_as_unfused, odd_sizes, same_bits_in_every_way,
-          agrees_with_finer_activations, same_bits_of_finer_activations,
+          agrees_with_finer_activations, same_bits_of_finer_activations, same_bits_of_many_rows,
           same_bits_from_an_int8_cache, sequences_do_not_meet, refuses_bad_batches, goes_back,
           refuses_what_it_cannot_run, refuses_more_than_the_memory, survives_lack_of_memory)
