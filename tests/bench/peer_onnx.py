@@ -88,7 +88,8 @@ class Model:
 
 
 def tensor_bytes(path):
-    """Bytes of all weights: those in the data file."""
+    """Bytes of all weights: those in the data file, each place once."""
     model = onnx.load(path, load_external_data=False)
     places = [{entry.key: entry.value for entry in tensor.external_data} for tensor in model.graph.initializer]
-    return sum(int(place['length']) for place in places if place)
+    lengths = {place['offset']: int(place['length']) for place in places if place}
+    return sum(lengths.values())

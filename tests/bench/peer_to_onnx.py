@@ -6,9 +6,10 @@ GroupQueryAttention on joined query, key and value, with rotation and a KV cache
 (Skip)SimplifiedLayerNormalization; QuickGelu. TYPE says how matrices are stored and multiplied:
   F32  as they are
   D8   int8 with a scale a row, DynamicQuantizeMatMul: activations get one scale for all tokens of a call
-  N8   int8 with a scale every BLOCK weights of a row, MatMulNBits, activations int8 with a scale every BLOCK
+  N8   int8 with a scale for every block of a row (--block), MatMulNBits, activations int8 with one as well
   N4   the same with 4 bits; embedding and head with 8, as llama.cpp and pare have them wider
-All but F32 keep the embedding as N8 does; D8 stores a tied one twice, since its products want columns.
+All but F32 keep the embedding as N8 does. What is the same bytes, as tied weights are, is stored once; D8 stores a
+tied one twice, since its products want columns.
 
 Inputs: input_ids [1][n], seqlens_k [1] and total_sequence_length [] (int32: tokens after this call, less one and
 as they are), rows [m] (which of the n tokens get logits; -1 is the last), past.L.key, past.L.value
@@ -17,6 +18,7 @@ OUT.onnx.data, one matrix at a time. --check holds the logits of a forward pass 
 HF_DIR, against those of the model: a prompt, then tokens one by one; F32 has to agree to 1e-4 of the largest.
 """
 import argparse
+import hashlib
 import os
 import sys
 
@@ -27,7 +29,6 @@ from onnx import TensorProto, helper, numpy_helper
 from peer_to_gguf import EMBEDDING, HEAD, read_config, read_weights, widen
 
 BITS = {'N8': 8, 'N4': 4}
-BLOCK = 32
 INT8_COMPUTE = 4  # MatMulNBits' accuracy_level
 ALIGN = 4096
 OPSETS = (('', 21), ('com.microsoft', 1))
@@ -38,20 +39,23 @@ class Graph:
     """Nodes and tensors of a model in the making; weights go to its data file at once."""
 
     def __init__(self, path):
-        self.path, self.nodes, self.tensors = path, [], []
+        self.path, self.nodes, self.tensors, self.places = path, [], [], {}
         self.data = open(path + '.data', 'wb')
 
     def weight(self, name, array):
-        """A tensor in the data file."""
+        """A tensor in the data file, where the same bytes stand once."""
         array = numpy.ascontiguousarray(array)
-        self.data.seek(-self.data.tell() % ALIGN, os.SEEK_CUR)
         tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(array.dtype), dims=array.shape,
                              data_location=TensorProto.EXTERNAL)
-        place = {'location': os.path.basename(self.data.name), 'offset': self.data.tell(), 'length': array.nbytes}
+        digest = hashlib.sha256(array.data).digest()
+        if digest not in self.places:
+            self.places[digest] = -(-self.data.tell() // ALIGN) * ALIGN
+            self.data.seek(self.places[digest])
+            self.data.write(array.data)
+        place = {'location': os.path.basename(self.data.name), 'offset': self.places[digest], 'length': array.nbytes}
         for key, value in place.items():
             tensor.external_data.add(key=key, value=str(value))
         self.tensors.append(tensor)
-        self.data.write(array.data)
         return name
 
     def table(self, name, array):
@@ -71,10 +75,10 @@ class Graph:
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), self.path)
 
 
-def quantize_blocks(array, bits):
+def quantize_blocks(array, bits, block):
     """(codes with the middle at 2^(bits-1), scales), per block of a row; the largest weight gets the least code."""
     rows, width = array.shape
-    array = numpy.pad(array, ((0, 0), (0, -width % BLOCK))).reshape(rows, -1, BLOCK)
+    array = numpy.pad(array, ((0, 0), (0, -width % block))).reshape(rows, -1, block)
     largest = numpy.take_along_axis(array, numpy.abs(array).argmax(axis=2, keepdims=True), 2)
     half = 1 << (bits - 1)
     scales = largest / -half
@@ -82,25 +86,25 @@ def quantize_blocks(array, bits):
     return numpy.clip(codes, 0, 2 * half - 1).astype(numpy.uint8), scales[..., 0]
 
 
-def linear_f32(graph, x, name, array, _):
+def linear_f32(graph, x, name, array, _bits, _block):
     weight = graph.weight(name + '.weight', array)
     return graph.node('FusedMatMul', [x, weight], [name], transB=1)
 
 
-def linear_dynamic(graph, x, name, array, _):
+def linear_dynamic(graph, x, name, array, _bits, _block):
     scales = numpy.abs(array).max(axis=1) / 127
     codes = numpy.rint(array / numpy.where(scales, scales, 1)[:, None]).astype(numpy.int8)
     tensors = [graph.weight(name + '.weight', codes.T), graph.weight(name + '.scales', scales)]
     return graph.node('DynamicQuantizeMatMul', [x, *tensors], [name])
 
 
-def linear_blocks(graph, x, name, array, bits):
-    codes, scales = quantize_blocks(array, bits)
+def linear_blocks(graph, x, name, array, bits, block):
+    codes, scales = quantize_blocks(array, bits, block)
     if bits == 4:
         codes = codes[..., ::2] | codes[..., 1::2] << 4
     tensors = [graph.weight(name + '.weight', codes), graph.weight(name + '.scales', scales)]
     return graph.node('MatMulNBits', [x, *tensors], [name], N=array.shape[0], K=array.shape[1], bits=bits,
-                      block_size=BLOCK, accuracy_level=INT8_COMPUTE)
+                      block_size=block, accuracy_level=INT8_COMPUTE)
 
 
 LINEAR = {'F32': linear_f32, 'D8': linear_dynamic, 'N8': linear_blocks, 'N4': linear_blocks}
@@ -109,8 +113,8 @@ LINEAR = {'F32': linear_f32, 'D8': linear_dynamic, 'N8': linear_blocks, 'N4': li
 class Builder:
     """The layers of one model."""
 
-    def __init__(self, config, weights, graph, kind):
-        self.config, self.weights, self.graph, self.kind = config, weights, graph, kind
+    def __init__(self, config, weights, graph, kind, block):
+        self.config, self.weights, self.graph, self.kind, self.block = config, weights, graph, kind, block
         self.heads = {'num_heads': config['num_attention_heads'], 'kv_num_heads': config['num_key_value_heads']}
 
     def array(self, name):
@@ -119,17 +123,18 @@ class Builder:
     def linear(self, x, name, parts, bits=None):
         """One product with the rows of several matrices."""
         array = numpy.concatenate([self.array(part + '.weight') for part in parts])
-        return LINEAR[self.kind](self.graph, x, name, array, bits or BITS.get(self.kind))
+        return LINEAR[self.kind](self.graph, x, name, array, bits or BITS.get(self.kind), self.block)
 
     def embed(self):
         array = self.array(EMBEDDING)
         if self.kind == 'F32':
             return self.graph.node('Gather', [self.graph.weight('embed.weight', array), 'input_ids'], ['embed'], '')
-        codes, scales = quantize_blocks(array, 8)
-        tensors = [self.graph.weight('embed.weight', codes.reshape(len(array), -1)),
+        codes, scales = quantize_blocks(array, 8, self.block)
+        codes = codes.reshape(len(array), -1)[:, :array.shape[1]]
+        tensors = [self.graph.weight('embed.weight', codes),
                    self.graph.weight('embed.scales', scales)]
         return self.graph.node('GatherBlockQuantized', [tensors[0], 'input_ids', tensors[1]], ['embed'], bits=8,
-                               block_size=BLOCK, gather_axis=0, quantize_axis=1)
+                               block_size=self.block, gather_axis=0, quantize_axis=1)
 
     def rotation(self):
         """Cosines and sines [position][head / 2] in f32, the angles in f64."""
@@ -204,12 +209,18 @@ def refuse_others(config, weights):
         sys.exit(f'hidden_act {config["hidden_act"]}, expected silu')
 
 
-def convert(directory, out, kind):
+def read_model(directory):
+    """(config, weights) of a plain Llama; a tied weight is taken under either of its names."""
     config, weights = read_config(directory), read_weights(directory)
     refuse_others(config, weights)
     if EMBEDDING not in weights:
         weights[EMBEDDING] = weights[HEAD]
-    builder = Builder(config, weights, Graph(out), kind)
+    return config, weights
+
+
+def convert(directory, out, kind, block):
+    config, weights = read_model(directory)
+    builder = Builder(config, weights, Graph(out), kind, block)
     builder.build()
     builder.graph.save(*builder.values())
 
@@ -218,7 +229,7 @@ def check(directory, out, kind):
     """Prints how far the logits are from those of numpy's forward pass; ends the program when F32 is too far."""
     from peer_forward import forward
     from peer_onnx import Model
-    config, weights = read_config(directory), read_weights(directory)
+    config, weights = read_model(directory)
     ids = numpy.arange(24) * 2654435761 % config['vocab_size']
     prompt = len(ids) - 6
     expected = forward(config, weights, ids)
@@ -239,9 +250,10 @@ def main():
     parser.add_argument('directory')
     parser.add_argument('out')
     parser.add_argument('type', choices=LINEAR)
+    parser.add_argument('--block', type=int, default=32, metavar='N', help='weights that share a scale (32)')
     parser.add_argument('--check', action='store_true', help='against a forward pass in numpy')
     o = parser.parse_args()
-    convert(o.directory, o.out, o.type)
+    convert(o.directory, o.out, o.type, o.block)
     if o.check:
         check(o.directory, o.out, o.type)
 
