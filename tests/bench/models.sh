@@ -1,9 +1,9 @@
 # models.sh: sourced by the scripts that measure speed: what they share.
 #
 # Settings, as environment variables:
-#   WORK      folder of the models (default ${TMPDIR:-/tmp}/pare-bench): NAME/ Hugging Face directories, gguf/, pare/.
-#             What is missing is made; llama-1b and what is made of it take 6 GB
-#   PYTHON    one with llama_cpp, gguf, numpy and tokenizers, for the peers (python3)
+#   WORK      folder of the models (default ${TMPDIR:-/tmp}/pare-bench): NAME/ Hugging Face directories, gguf/, onnx/,
+#             pare/. What is missing is made; llama-1b and what is made of it take 10 GB
+#   PYTHON    one with llama_cpp, onnx, onnxruntime, gguf, numpy and tokenizers, for the peers (python3)
 #   PYTHON_AVX2  the same with a llama.cpp built for AVX2 only (none)
 #   IK_LLAMA  folder of ik_llama.cpp's llama-bench (none)
 #   IK_FLAGS  its further options ("-rtr 1")
@@ -26,6 +26,8 @@ use_pare() { # [PARE]: sets $pare, or ends the script
    exit 0
 }
 
+has_onnx() { "$1" -c 'import onnx, onnxruntime, gguf, numpy' 2> /dev/null; }
+
 has_llama() { "$1" -c 'import llama_cpp, gguf, numpy' 2> /dev/null; }
 
 # Which peers there are; says why one is missing.
@@ -33,6 +35,9 @@ find_peers() {
    peers=()
    if has_llama "$python"; then peers+=(llama); else
       echo "SKIP llama.cpp: $python lacks llama_cpp, gguf or numpy; install them as README.md says or set PYTHON" >&2
+   fi
+   if has_onnx "$python"; then peers+=(onnx); else
+      echo "SKIP ONNX Runtime: $python lacks onnx, onnxruntime, gguf or numpy; install them with pip or set PYTHON" >&2
    fi
    if [ -n "${PYTHON_AVX2:-}" ] && has_llama "$PYTHON_AVX2"; then peers+=(avx2); else
       echo "SKIP llama.cpp for AVX2: set PYTHON_AVX2 to a Python whose llama_cpp_python was built with" \
@@ -80,6 +85,14 @@ gguf() { # NAME TYPE
    echo "$path"
 }
 
+# Prints the path. TYPE is one of peer_to_onnx.py's.
+onnx_model() { # NAME TYPE
+   local path=$work/onnx/$1-$2.onnx
+   mkdir -p "$work/onnx"
+   [ -f "$path" ] || "$python" "$here/peer_to_onnx.py" "$work/$1" "$path" "$2" >&2
+   echo "$path"
+}
+
 job() { # NAME COMMAND...
    printf '%s\t%s\n' "$1" "$(printf '%q ' "${@:2}")"
 }
@@ -89,6 +102,10 @@ pare_job() { # NAME ARTIFACT OPTIONS...
 }
 
 llama_job() { # NAME GGUF OPTIONS...
+   job "$1" "$python" "$here/peer_speed.py" "$2" -r 1 -t "$threads" "${@:3}"
+}
+
+onnx_job() { # NAME ONNX OPTIONS...
    job "$1" "$python" "$here/peer_speed.py" "$2" -r 1 -t "$threads" "${@:3}"
 }
 

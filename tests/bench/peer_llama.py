@@ -1,4 +1,4 @@
-"""llama.cpp through the low-level bindings of llama_cpp: what the other peer_*.py files share.
+"""llama.cpp through the low-level bindings of llama_cpp: what peer_speed.py and peer_quality.py ask of a program.
 
 Everything goes in as token ids. Contexts have llama.cpp's own defaults (f16 KV cache, flash attention where
 it chooses to, weights repacked for the machine at load) but for the threads and a batch that holds the
@@ -6,7 +6,6 @@ whole input.
 """
 import collections
 import ctypes
-import math
 import sys
 
 import llama_cpp
@@ -29,13 +28,6 @@ def fill(batch, rows):
     for i, (token, position, sequence, wanted) in enumerate(rows):
         batch.token[i], batch.pos[i], batch.logits[i] = int(token), position, wanted
         batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
-
-
-def prepare(rows):
-    """A batch of its own, for the caller to free."""
-    batch = llama_cpp.llama_batch_init(len(rows), 0, 1)
-    fill(batch, rows)
-    return batch
 
 
 class Model:
@@ -73,6 +65,22 @@ class Model:
         fill(self.batch, [(token, position + i, 0, i >= first) for i, token in enumerate(ids)])
         self.run(self.batch)
 
+    def prepare(self, rows):
+        """A batch of its own, for the caller to free."""
+        batch = llama_cpp.llama_batch_init(len(rows), 0, 1)
+        fill(batch, rows)
+        return batch
+
+    def free(self, batches):
+        for batch in batches:
+            llama_cpp.llama_batch_free(batch)
+
+    def go_back(self, depth, sequences):
+        """Drops what came after the first `depth` tokens."""
+        memory = llama_cpp.llama_get_memory(self.context)
+        for sequence in range(sequences):
+            llama_cpp.llama_memory_seq_rm(memory, sequence, depth, -1)
+
     def run(self, *batches):
         """Runs prepared batches one after the other."""
         failed = sum(llama_cpp.llama_decode(self.context, batch) for batch in batches)
@@ -103,9 +111,3 @@ def tensor_types(path):
             kind = tensor.name.split('.')[-2]
             types.setdefault(tensor.tensor_type.name, collections.Counter())[kind] += 1
     return types
-
-
-def mean_and_error(values):
-    """The mean of independent values and its standard error."""
-    values = numpy.asarray(values, numpy.float64)
-    return values.mean(), values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan

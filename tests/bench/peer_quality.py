@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What llama.cpp's quantization costs: `peer_quality.py BASE.gguf DATA [OTHER.gguf ...]`.
+"""What a peer's quantization costs: `peer_quality.py BASE DATA [OTHER ...]`.
+
+Models are .gguf for llama.cpp or .onnx of peer_to_onnx.py for ONNX Runtime.
 
 DATA is a file of token ids (.u16, .u32: little endian) or text, which --tokenizer DIR tokenizes with its
 tokenizer.json and no token added. Windows of 512 tokens follow one another, each from an empty cache;
-positions 256..510 are scored, each predicting the token after it: perplexity in llama.cpp, mean KL(base ||
+positions 256..510 are scored, each predicting the token after it: perplexity, mean KL(base ||
 other) in nats with its standard error over windows, its 99th percentile over positions, and top-1
 agreement. Sums are float64. These are the defaults of `pare eval`. With --transformers DIR the perplexity
 of BASE is held against that of Hugging Face transformers in f32 on the same tokens; a difference of more
@@ -17,7 +19,7 @@ import sys
 
 import numpy
 
-from peer_llama import Model, mean_and_error, tensor_bytes
+from peer_program import program_of
 
 MAX_RATIO = 1.0005  # of perplexities: llama.cpp keeps its KV cache in f16
 
@@ -53,6 +55,12 @@ def nll_of(logp, targets):
     return -logp[numpy.arange(len(targets)), targets]
 
 
+def mean_and_error(values):
+    """The mean of independent values and its standard error."""
+    values = numpy.asarray(values, numpy.float64)
+    return values.mean(), values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
 class Score:
     """Sums of one compressed model; its figures are per window of scored positions."""
 
@@ -71,7 +79,7 @@ class Score:
                 'kl_p99': numpy.quantile(kl, 0.99), 'top1': float(numpy.mean(self.agree))}
 
 
-def llama_logp(model, window):
+def window_logp(model, window):
     model.clear()
     first, length = len(window) // 2, len(window)
     model.feed(window[:-1], 0, first)
@@ -81,16 +89,16 @@ def llama_logp(model, window):
 def measure(o, windows):
     """[{path, tensor_bytes, ppl, kl...}] of the base and each other model, window by window."""
     paths = [o.base] + o.others
-    models = [Model(path, o.window, o.threads) for path in paths]
+    models = [program_of(path).Model(path, o.window, o.threads) for path in paths]
     scores = [Score() for _ in paths]
     for window in windows:
         targets = window[o.window // 2 + 1:]
-        base = llama_logp(models[0], window)
+        base = window_logp(models[0], window)
         for model, score in zip(models, scores):
-            score.add(base, base if model is models[0] else llama_logp(model, window), targets)
+            score.add(base, base if model is models[0] else window_logp(model, window), targets)
     for model in models:
         model.close()
-    return [{'path': path, 'tensor_bytes': tensor_bytes(path), **score.result()}
+    return [{'path': path, 'tensor_bytes': program_of(path).tensor_bytes(path), **score.result()}
             for path, score in zip(paths, scores)]
 
 
@@ -136,7 +144,7 @@ def main():
     if not o.transformers:
         return
     expected, found = rows[0]['transformers_ppl'], rows[0]['ppl']
-    print(f'perplexity {found:.4f} in llama.cpp, {expected:.4f} in transformers', file=sys.stderr)
+    print(f'perplexity {found:.4f} in the peer, {expected:.4f} in transformers', file=sys.stderr)
     if not 1 / MAX_RATIO < found / expected < MAX_RATIO:
         sys.exit('the two differ: the conversion is wrong')
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Tokens per second of llama.cpp: `peer_speed.py MODEL.gguf [-p 512] [-n 128] [-d 0] [-b 1] [-r 5] [-t 1,2]`.
+"""Tokens per second of a peer: `peer_speed.py MODEL [-p 512] [-n 128] [-d 0] [-b 1] [-r 5] [-t 1,2]`.
+
+MODEL is a .gguf for llama.cpp or an .onnx of peer_to_onnx.py for ONNX Runtime, which takes no more than -b 1.
 
 The tests of `pare bench` and llama-bench: a prompt of p tokens, logits of the last one; n tokens one by one, or
 one by one of each of b sequences, logits of each; both after d tokens in the context of every sequence, which
@@ -11,9 +13,7 @@ import json
 import statistics
 import time
 
-import llama_cpp
-
-from peer_llama import Model, prepare, tensor_bytes
+from peer_program import program_of
 
 BATCH = 512
 
@@ -34,31 +34,23 @@ def steps(model, start, count, sequences):
         yield [(token(model, i * sequences + s), start + i, s, True) for s in range(sequences)]
 
 
-def go_back(model, depth, sequences):
-    """Drops what came after the first `depth` tokens."""
-    memory = llama_cpp.llama_get_memory(model.context)
-    for sequence in range(sequences):
-        llama_cpp.llama_memory_seq_rm(memory, sequence, depth, -1)
-
-
 def measure(model, o, threads, depth, prompt_length, gen, sequences):
     parts = [*prompt(model, 0, depth, prompt_length, True), *steps(model, depth, gen, sequences)]
     before = [part for s in range(sequences) for part in prompt(model, s, 0, depth, False)]
-    batches = [prepare(part) for part in parts]
     model.open(threads)
+    batches = [model.prepare(part) for part in parts]
     for part in before:
-        batches.append(prepare(part))
+        batches.append(model.prepare(part))
         model.run(batches[-1])
     timed, rates = batches[:len(parts)], []
     for _ in range(o.r + 1):
-        go_back(model, depth, sequences)
+        model.go_back(depth, sequences)
         start = time.perf_counter()
         model.run(*timed)
         rates.append(sum(map(len, parts)) / (time.perf_counter() - start))
     rates = rates[1:]
-    for batch in batches:
-        llama_cpp.llama_batch_free(batch)
-    return {'model_filename': o.model, 'model_size': tensor_bytes(o.model), 'n_threads': threads,
+    model.free(batches)
+    return {'model_filename': o.model, 'model_size': program_of(o.model).tensor_bytes(o.model), 'n_threads': threads,
             'n_prompt': prompt_length, 'n_gen': gen, 'n_depth': depth, 'n_seqs': sequences,
             'avg_ts': statistics.mean(rates), 'median_ts': statistics.median(rates), 'samples_ts': rates}
 
@@ -78,7 +70,7 @@ def main():
     parser.add_argument('-t', '--threads', type=numbers, default=[2], metavar='N,...')
     o = parser.parse_args()
     length = max(o.d) + max(o.p, o.n)
-    model = Model(o.model, length, o.threads[0], max(o.b), min(max(length, max(o.b)), BATCH))
+    model = program_of(o.model).Model(o.model, length, o.threads[0], max(o.b), min(max(length, max(o.b)), BATCH))
     tests = []
     for threads in o.threads:
         for depth in o.d:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The table of peers.sh from what it left in a folder: `peer_table.py DIR`.
 
-quality.json is peer_quality.py's (base first; absent without llama.cpp), eval-TYPE.json are `pare eval --json`,
-speed.json is interleave.py's --save, whose rows are the programs. ik_llama.cpp runs the same files as
+quality.json and quality-onnx.json are peer_quality.py's (base first; absent without the peer), eval-TYPE.json are
+`pare eval --json`, speed.json is interleave.py's --save, whose rows are the programs. ik_llama.cpp runs the same files as
 llama.cpp, so its bytes and quality are theirs. Speeds are medians, with least and most in brackets; behind
-pare's stand the ratios to the faster of the peers' Q8_0 (i8) or Q4_0 (i4).
+pare's stand the ratios to the fastest of the peers' types in SAME_BITS.
 """
 import json
 import os
@@ -14,7 +14,7 @@ import sys
 
 from interleave import number, processor
 
-SAME_BITS = {'i8': 'Q8_0', 'i4': 'Q4_0'}
+SAME_BITS = {'i8': ('Q8_0', 'D8', 'N8'), 'i4': ('Q4_0', 'N4')}
 HEAD = ('bytes of all tensors', 'perplexity', 'KL +- error', 'KL p99', 'top-1 %')
 
 
@@ -30,10 +30,10 @@ def quality_cells(size, ppl, kl=None, error=None, p99=None, top1=None):
 
 def peers_quality(folder):
     """{type: cells} of the peers' files."""
-    path = os.path.join(folder, 'quality.json')
+    paths = [os.path.join(folder, name) for name in ('quality.json', 'quality-onnx.json')]
     rows = {}
-    for row in read_json(path)[1:] if os.path.exists(path) else []:
-        kind = re.search(r'-([A-Z0-9_]+)\.gguf$', row['path']).group(1)
+    for row in [row for path in paths if os.path.exists(path) for row in read_json(path)[1:]]:
+        kind = re.search(r'-([A-Z0-9_]+)\.(gguf|onnx)$', row['path']).group(1)
         rows[kind] = quality_cells(row['tensor_bytes'], row['ppl'], row['kl'], row['kl_stderr'], row['kl_p99'],
                                    row['top1'])
     return rows
@@ -58,10 +58,10 @@ def kind_of(name):
     return name.split(', ')[0].split(' ')[-1]
 
 
-def fastest(speeds, kind, test):
-    """The median of the fastest peer of that type; nothing that was built for less than this machine."""
+def fastest(speeds, kinds, test):
+    """The median of the fastest peer of those types; nothing that was built for less than this machine."""
     medians = [statistics.median(row[test]) for name, row in speeds.items()
-               if not name.startswith('pare') and 'AVX2' not in name and kind_of(name) == kind and test in row]
+               if not name.startswith('pare') and 'AVX2' not in name and kind_of(name) in kinds and test in row]
     return max(medians, default=None)
 
 
@@ -71,7 +71,7 @@ def speed_cell(speeds, name, test):
         return ''
     median = statistics.median(samples)
     text = f'{number(median)} ({number(min(samples))}..{number(max(samples))})'
-    peer = fastest(speeds, SAME_BITS.get(kind_of(name)), test) if name.startswith('pare') else None
+    peer = fastest(speeds, SAME_BITS.get(kind_of(name), ()), test) if name.startswith('pare') else None
     return text + (f' [{median / peer:.2f}]' if peer else '')
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# peers.sh MODEL_DIR TEXT: pare beside llama.cpp and ik_llama.cpp on one Llama-family Hugging Face directory and
-# the same tokens (TEXT: text for the model's own tokenizer, or ids as .u16 or .u32). Converts the model for every
+# peers.sh MODEL_DIR TEXT: pare beside llama.cpp, ik_llama.cpp and ONNX Runtime on one Llama-family Hugging Face
+# directory and the same tokens (TEXT: text for the model's own tokenizer, or ids as .u16 or .u32). Converts the model for every
 # peer that is installed and prints one table in Markdown: bytes of all tensors, perplexity, KL from the
 # uncompressed model, tokens per second of prefill and decode, theirs and ours.
 #
@@ -8,6 +8,7 @@
 # THREADS):
 #   PARE         the binary (build/release/bin/pare)
 #   TYPES        pare's types ("i8 i4"); PEER_TYPES the peers' ("Q8_0 Q4_0 Q4_K_M")
+#   ONNX_TYPES   ONNX Runtime's ("D8 N8 N4": see peer_to_onnx.py)
 #   TIERS        values of --cpu for pare ("native")
 #   PREFILL, DECODE  tokens of the speed tests (512, 128)
 #   WINDOWS      windows of 512 tokens that are scored (60)
@@ -25,9 +26,9 @@ THREADS=${THREADS:-$( (echo 1; nproc) | sort -un | paste -sd,)}
 source "$(dirname "$0")/models.sh"
 use_pare "${PARE:-}"
 find_peers
-echo "SKIP ONNX Runtime: making its model of a Hugging Face directory takes torch and an exporter" >&2
 read -ra types <<< "${TYPES:-i8 i4}"
 read -ra peer_types <<< "${PEER_TYPES:-Q8_0 Q4_0 Q4_K_M}"
+read -ra onnx_types <<< "${ONNX_TYPES:-D8 N8 N4}"
 read -ra tiers <<< "${TIERS:-native}"
 lengths=(-p "${PREFILL:-512}" -n "${DECODE:-128}")
 window=(--window 512 --windows "${WINDOWS:-60}")
@@ -40,12 +41,20 @@ ggufs=()
 if has_peer llama; then
    for type in "${peer_types[@]}"; do ggufs+=("$(gguf "$name" "$type")"); done
 fi
+onnxs=()
+if has_peer onnx; then
+   for type in F32 "${onnx_types[@]}"; do onnxs+=("$(onnx_model "$name" "$type")"); done
+fi
 
 echo "measuring quality" >&2
-rm -f "$work"/quality.json "$work"/eval-*.json
+rm -f "$work"/quality*.json "$work"/eval-*.json
 if has_peer llama; then
    "$python" "$here/peer_quality.py" "$work/gguf/$name-base.gguf" "$data" "${ggufs[@]}" --tokenizer "$model" \
       --windows "${WINDOWS:-60}" --json > "$work/quality.json"
+fi
+if has_peer onnx; then
+   "$python" "$here/peer_quality.py" "${onnxs[0]}" "$data" "${onnxs[@]:1}" --tokenizer "$model" \
+      --windows "${WINDOWS:-60}" --json > "$work/quality-onnx.json"
 fi
 for type in "${types[@]}"; do
    "$pare" eval "$(cat "$work/path-$type")" --against "$model" --data "$data" "${window[@]}" --quiet --json \
@@ -59,6 +68,9 @@ jobs_of_all() {
       ! has_peer avx2 || avx2_job "llama.cpp for AVX2 $type" "$work/gguf/$name-$type.gguf" "${lengths[@]}"
       ! { has_peer llama && has_peer ik; } ||
          ik_job "ik_llama.cpp $type" "$work/gguf/$name-$type.gguf" "${lengths[@]}"
+   done
+   for type in "${onnx_types[@]}"; do
+      ! has_peer onnx || onnx_job "ONNX Runtime $type" "$work/onnx/$name-$type.onnx" "${lengths[@]}"
    done
    pare_job "pare uncompressed" "$model" "${lengths[@]}"
    for type in "${types[@]}"; do
