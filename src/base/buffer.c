@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, LARGE = 2 << 20 /* a large page */ };
 
 struct pare_buffer {
    atomic_int refs;
@@ -60,7 +60,7 @@ pare_status pare_buffer_adopt_map(pare_ctx *ctx, void *base, size_t map_size, si
 {
    pare_buffer *buffer = make(ctx);
    if (!buffer) return PARE_RESOURCE;
-   madvise(base, map_size, MADV_HUGEPAGE); /* a wish: a file's pages may lie as well as they do */
+   if (map_size >= LARGE) madvise(base, map_size, MADV_HUGEPAGE); /* a wish: refused, nothing changes */
    buffer->map = base;
    buffer->map_size = map_size;
    buffer->data = (uint8_t *)base + offset;

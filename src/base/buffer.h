@@ -10,12 +10,13 @@ typedef struct pare_buffer pare_buffer;
 /* Zeroed heap bytes, aligned to 64. */
 pare_status pare_buffer_create(pare_ctx *ctx, size_t size, pare_buffer **out);
 pare_status pare_buffer_copy(pare_ctx *ctx, const void *bytes, size_t size, pare_buffer **out);
-/* A whole file, read only, mapped; nothing is read until touched. An empty file is an empty buffer. */
+/* A whole file, read only, mapped; nothing is read until touched, then perhaps a large page (2 MB) at a time. An
+ * empty file is an empty buffer. */
 pare_status pare_buffer_map(pare_ctx *ctx, const char *path, pare_buffer **out);
 /* Bytes [offset, offset + size) of parent, which stays alive as long as the view. PARE_INTERNAL when
  * outside. */
 pare_status pare_buffer_view(pare_ctx *ctx, pare_buffer *parent, size_t offset, size_t size, pare_buffer **out);
-/* Takes over a mapping made elsewhere (outfile.h): munmap(base, map_size) at the end. */
+/* Takes over a mapping made elsewhere (outfile.h), and asks for large pages: munmap(base, map_size) at the end. */
 pare_status pare_buffer_adopt_map(pare_ctx *ctx, void *base, size_t map_size, size_t offset, size_t size,
                                   pare_buffer **out);
 

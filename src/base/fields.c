@@ -269,13 +269,13 @@ static bool bool_from_text(const char *text, bool *to)
    return *to || strcmp(text, "false") == 0;
 }
 
-/* Items between commas; the first call drops the default. */
 static bool has_empty_item(const char *text)
 {
    size_t size = strlen(text);
    return size == 0 || text[0] == ',' || text[size - 1] == ',' || strstr(text, ",,");
 }
 
+/* Items between commas; the first call drops the default. */
 static pare_status list_from_text(pare_ctx *ctx, const pare_field *field, const char *text, pare_arena *arena,
                                   pare_list *to)
 {

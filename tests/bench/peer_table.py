@@ -2,7 +2,7 @@
 """The table of peers.sh from what it left in a folder: `peer_table.py DIR`.
 
 quality.json and quality-onnx.json are peer_quality.py's (base first; absent without the peer), eval-TYPE.json are
-`pare eval --json`, speed.json is interleave.py's --save, whose rows are the programs. ik_llama.cpp runs the same files as
+`pare eval --json`, speed.json is interleave.py's --save, whose rows are the programs. ik_llama.cpp runs the files of
 llama.cpp, so its bytes and quality are theirs. Speeds are medians, with least and most in brackets; behind
 pare's stand the ratios to the fastest of the peers' types in SAME_BITS.
 """

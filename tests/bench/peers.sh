@@ -1,7 +1,7 @@
 #!/bin/bash
 # peers.sh MODEL_DIR TEXT: pare beside llama.cpp, ik_llama.cpp and ONNX Runtime on one Llama-family Hugging Face
-# directory and the same tokens (TEXT: text for the model's own tokenizer, or ids as .u16 or .u32). Converts the model for every
-# peer that is installed and prints one table in Markdown: bytes of all tensors, perplexity, KL from the
+# directory and the same tokens (TEXT: text for the model's own tokenizer, or ids as .u16 or .u32). Converts the
+# model for every peer that is installed and prints one table in Markdown: bytes of all tensors, perplexity, KL from the
 # uncompressed model, tokens per second of prefill and decode, theirs and ours.
 #
 # Settings, as environment variables, beside those of models.sh (PYTHON, PYTHON_AVX2, IK_LLAMA, IK_FLAGS, ROUNDS,
