@@ -2,7 +2,8 @@
 # speed_1b.sh [PARE]: prefill of 512 tokens and decode of 64 of pare's i8 and i4, tier by tier, beside llama.cpp
 # and ik_llama.cpp (Q8_0, Q4_0, Q4_K_M) and ONNX Runtime (D8, N8, N4: see peer_to_onnx.py), on synthetic Llamas of
 # 1.1 billion and of 15 million parameters and on SmolLM2-135M-Instruct. All run in turn; prints a table a model,
-# ratios to llama.cpp's and ik_llama.cpp's type of the same bits are for decode.sh and the reader. Settings: see models.sh, and
+# ratios to llama.cpp's and ik_llama.cpp's type of the same bits are for decode.sh and the reader. Settings: see
+# models.sh, and
 #   SHAPES   of llama-1b llama-15m smollm2 (all)
 #   TIERS    values of --cpu (those of amx, avx512, avx2 that the machine has)
 #   TYPES    pare's types ("i8 i4"); PEER_TYPES the peers' ("Q8_0 Q4_0 Q4_K_M")
