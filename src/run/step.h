@@ -32,30 +32,26 @@ static inline float *pare_region_row(const pare_region *region, int64_t row)
    return (float *)region->at + row * region->width;
 }
 
-/* Where results of a linear step wait for what is applied to them. */
-static inline float *pare_run_results(const pare_run *run, const pare_step *step, int worker)
+/* A part of the worker's scratch memory by its place: step->linear.results_at, digits_at, rows_at. */
+static inline float *pare_run_floats(const pare_run *run, size_t at, int worker)
 {
-   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.results_at);
+   return (float *)((unsigned char *)pare_run_scratch(run, worker) + at);
 }
 
-/* activation(gate) * up of a gated step. gate, up: [rows][width]; out: row stride ldo. */
+/* What follows a product, for `rows` rows of `width` columns; out: row stride ldo. The activation, if there is one, in
+ * place; or of a gated step activation(gate) * up, both [rows][width]. */
+static inline void pare_run_activate(const pare_step *step, int64_t rows, int64_t width, float *out, int64_t ldo)
+{
+   for (int64_t row = 0; step->linear.activation && row < rows; row++, out += ldo)
+      step->linear.activation(out, NULL, width, out);
+}
+
 static inline void pare_run_gate(const pare_run *run, const pare_step *step, const float *gate, const float *up,
                                  int64_t rows, int64_t width, float *out, int64_t ldo)
 {
    pare_unary *activation = step->linear.activation ? step->linear.activation : run->kernels->mul;
    for (int64_t row = 0; row < rows; row++)
       activation(gate + row * width, up + row * width, width, out + row * ldo);
-}
-
-/* Where products of high and low codes wait for each other, and rows of weights for their panel. */
-static inline float *pare_run_digits(const pare_run *run, const pare_step *step, int worker)
-{
-   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.digits_at);
-}
-
-static inline float *pare_run_weight_rows(const pare_run *run, const pare_step *step, int worker)
-{
-   return (float *)((unsigned char *)pare_run_scratch(run, worker) + step->linear.rows_at);
 }
 
 /* The matrix that a block of a linear step belongs to; the gate of gated ones. */

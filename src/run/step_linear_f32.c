@@ -17,7 +17,7 @@ typedef struct piece {
 static void make_integer_panel(const pare_run *run, const pare_step *step, const piece *p, float *panel, int worker)
 {
    int64_t k = step->linear.k;
-   float *rows = pare_run_weight_rows(run, step, worker);
+   float *rows = pare_run_floats(run, step->linear.rows_at, worker);
    for (int64_t r = 0; r < p->channels; r++)
       pare_run_integer_row(run->kernels, p->part->weight, p->first + r, rows + r * k);
    run->kernels->panel_f32(rows, PARE_FLOAT_F32, k, 1, p->channels, k, panel);
@@ -49,7 +49,7 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
 static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, float *panel, int64_t row,
                            int64_t end, int worker)
 {
-   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK;
+   float *gate = pare_run_floats(run, step->linear.results_at, worker), *up = gate + PARE_CHUNK;
    float *out = pare_region_row(p->part->out, row) + p->first;
    piece other = *p;
    other.part = &step->linear.parts[1];
@@ -63,8 +63,7 @@ static void multiply_plain(const pare_run *run, const pare_step *step, const pie
 {
    float *out = pare_region_row(p->part->out, row) + p->first;
    multiply(run, step, p, panel, row, end, out, p->part->n);
-   for (; step->linear.activation && row < end; row++, out += p->part->n)
-      step->linear.activation(out, NULL, p->channels, out);
+   pare_run_activate(step, end - row, p->channels, out, p->part->n);
 }
 
 static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)

@@ -85,7 +85,7 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
       multiply_codes(run, step, p, bias, out, ldo, worker);
       return;
    }
-   float *high = pare_run_digits(run, step, worker);
+   float *high = pare_run_floats(run, step->linear.digits_at, worker);
    int64_t width = channels_of(p);
    multiply_codes(run, step, p, NULL, high, width, worker);
    for (int64_t row = p->row; row < p->end; row++, high += 2 * width, out += ldo) {
@@ -99,18 +99,17 @@ static float *place_of(const piece *p)
    return pare_region_row(p->part->out, p->row) + PARE_BLOCK * p->first;
 }
 
-static void multiply_and_activate(const pare_run *run, const pare_step *step, const piece *p, int worker)
+static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, int worker)
 {
    float *out = place_of(p);
    multiply(run, step, p, out, p->part->n, worker);
-   for (int64_t row = p->row; step->linear.activation && row < p->end; row++, out += p->part->n)
-      step->linear.activation(out, NULL, channels_of(p), out);
+   pare_run_activate(step, p->end - p->row, channels_of(p), out, p->part->n);
 }
 
 /* Gate and up meet in scratch memory; only their product is written. */
 static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, int worker)
 {
-   float *gate = pare_run_results(run, step, worker), *up = gate + PARE_CHUNK;
+   float *gate = pare_run_floats(run, step->linear.results_at, worker), *up = gate + PARE_CHUNK;
    int64_t width = channels_of(p);
    piece other = *p;
    other.part = &step->linear.parts[1];
@@ -129,7 +128,7 @@ static void work_in_chunks(const pare_run *run, const pare_step *step, const pie
       for (p.first = all->first; p.first < end; p.first += p.count) {
          p.count = end - p.first < most ? end - p.first : most;
          if (step->linear.gated) multiply_gated(run, step, &p, worker);
-         else multiply_and_activate(run, step, &p, worker);
+         else multiply_plain(run, step, &p, worker);
       }
    }
 }
@@ -144,9 +143,9 @@ void pare_linear_i8_items(const pare_run *run, const pare_step *step, int64_t fr
       int64_t first = block - part->first_block, all = (part->n + PARE_BLOCK - 1) / PARE_BLOCK;
       piece p = { part, first, to - from < all - first ? to - from : all - first, row,
                   row + size < rows ? row + size : rows };
-      bool plain = !step->linear.activation && !step->linear.gated && step->in[0]->codes == 1;
-      if (plain) multiply(run, step, &p, place_of(&p), part->n, worker);
-      else work_in_chunks(run, step, &p, worker);
+      bool chunks = step->linear.activation || step->linear.gated || step->in[0]->codes > 1;
+      if (chunks) work_in_chunks(run, step, &p, worker);
+      else multiply_plain(run, step, &p, worker);
       from += p.count;
    }
 }
