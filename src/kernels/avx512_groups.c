@@ -215,17 +215,6 @@ static add_function *const add_turn[3][FEW_ROWS] = { NAMES(2), NAMES(3), NAMES(4
 #define NAMES_OF_ONE(bits) { add_1_1_##bits, add_1_2_##bits, add_1_3_##bits, add_1_4_##bits }
 static add_function *const add_one[3][FEW_ROWS] = { NAMES_OF_ONE(2), NAMES_OF_ONE(3), NAMES_OF_ONE(4) };
 
-static void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
-{
-   int64_t first = block * PARE_BLOCK;
-   __mmask16 lanes = pare_lanes(first, p->n);
-   __m512 w_scale = _mm512_maskz_loadu_ps(lanes, p->w_scale + first);
-   __m512 bias = p->bias ? _mm512_maskz_loadu_ps(lanes, p->bias + first) : _mm512_setzero_ps();
-   __m512 sum = _mm512_cvtepi32_ps(acc);
-   __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
-   _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, _mm512_fmadd_ps(sum, scale, bias));
-}
-
 /* Sums of a row's activations over each group. eights: scratch memory, sums of 8 in lines of 64. */
 static void sum_groups(const int8_t *a, const pare_groups *w, uint64_t *eights, int32_t *sums)
 {
@@ -255,7 +244,7 @@ static void add_blocks(const few_args *f, int64_t block, int64_t blocks)
    add(f, data, &sums);
    for (int64_t b = 0; b < blocks; b++) {
       for (int64_t r = 0; r < p->m; r++) {
-         store_channels(p, block + b, r, sums.of[b][r]);
+         pare_store_product(p, block + b, r, sums.of[b][r]);
       }
    }
 }

@@ -10,16 +10,11 @@
 
 enum { TILE_BLOCKS = 4, TILE_ROWS = 6, LINES_AHEAD = 32 };
 
+/* What sums of unsigned codes are too large by goes first. */
 PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
 {
-   int64_t first = block * PARE_BLOCK;
-   __mmask16 lanes = pare_lanes(first, p->n);
-   __m512 w_scale = _mm512_maskz_loadu_ps(lanes, p->w_scale + first);
-   __m512 bias = p->bias ? _mm512_maskz_loadu_ps(lanes, p->bias + first) : _mm512_setzero_ps();
    __m512i offset = _mm512_slli_epi32(_mm512_set1_epi32(p->act_sum[row]), 7);
-   __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, offset));
-   __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
-   _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, _mm512_fmadd_ps(sum, scale, bias));
+   pare_store_product(p, block, row, _mm512_sub_epi32(acc, offset));
 }
 
 /* The accumulators are named variables, acc<row><block>, not an array: gcc keeps an array of registers in

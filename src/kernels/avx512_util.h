@@ -55,6 +55,18 @@ PARE_INLINE __m512i pare_multiply_add(__m512i acc, __m512i codes, __m512i activa
    return acc;
 }
 
+/* Row `row` of block `block` of the product from its exact sums. */
+PARE_INLINE void pare_store_product(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i sums)
+{
+   int64_t first = block * PARE_BLOCK;
+   __mmask16 lanes = pare_lanes(first, p->n);
+   __m512 w_scale = _mm512_maskz_loadu_ps(lanes, p->w_scale + first);
+   __m512 bias = p->bias ? _mm512_maskz_loadu_ps(lanes, p->bias + first) : _mm512_setzero_ps();
+   __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
+   __m512 result = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, bias);
+   _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, result);
+}
+
 /* s[l] += s[l + 8], + 4, + 2, + 1: the tree of every 16-lane sum. */
 PARE_INLINE float pare_tree16(__m512 s)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/half.h"
-#include "kernels/mathf.h"
+#include "kernels/scalar_sums.h"
 #include "kernels/tiers.h"
 
 static int64_t key_offset(int64_t head_dim, int64_t pos)
@@ -32,22 +32,6 @@ static float score(const float *q, const KV_TYPE *key, int64_t head_dim, float s
    return s * scale;
 }
 
-/* p = exp(p - max), in place, for the keys [lo, hi) of the block; returns the 16-lane sum. */
-static float exponentials(float *p, int64_t lo, int64_t hi, float max)
-{
-   float lanes[16] = { 0 };
-   for (int64_t j = lo; j < hi; j++) {
-      p[j] = pare_expf(p[j] - max);
-      lanes[j % 16] += p[j];
-   }
-   for (int h = 8; h > 0; h /= 2) {
-      for (int l = 0; l < h; l++) {
-         lanes[l] += lanes[l + h];
-      }
-   }
-   return lanes[0];
-}
-
 static void attend(const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, const pare_attention_row *row, float scale)
 {
    const int64_t from = row->from, to = row->to;
@@ -62,7 +46,7 @@ static void attend(const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, const
          larger = p[j] > larger ? p[j] : larger;
       }
       float correction = pare_expf(max - larger);
-      sum = pare_fmaf(sum, correction, exponentials(p, lo, hi, larger));
+      sum = pare_fmaf(sum, correction, pare_exponentials(p, lo, hi, larger));
       max = larger;
       for (int64_t d = 0; d < head_dim; d++) {
          float o = out[d] * correction;

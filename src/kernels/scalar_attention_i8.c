@@ -1,5 +1,6 @@
 /* scalar_attention_i8: the int8 cache and attention over it (see kernels.h). */
 #include "kernels/attention_i8.h"
+#include "kernels/scalar_sums.h"
 
 #define OFFSET 128
 
@@ -33,20 +34,6 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
    }
 }
 
-/* p = exp(p - max), in place, for the keys [lo, hi) of the block; returns the 16-lane sum. */
-static float exponentials(float *p, int64_t lo, int64_t hi, float max)
-{
-   float lanes[16] = { 0 };
-   for (int64_t j = lo; j < hi; j++) {
-      p[j] = pare_expf(p[j] - max);
-      lanes[j % 16] += p[j];
-   }
-   for (int h = 8; h > 0; h /= 2) {
-      for (int l = 0; l < h; l++) lanes[l] += lanes[l + h];
-   }
-   return lanes[0];
-}
-
 static void weigh(const attention_pair *t)
 {
    int64_t lo = t->lo, hi = t->hi;
@@ -58,7 +45,7 @@ static void weigh(const attention_pair *t)
    }
    *t->keep = pare_expf(*t->max - max);
    *t->max = max;
-   *t->sum = pare_fmaf(*t->sum, *t->keep, exponentials(p, lo, hi, max));
+   *t->sum = pare_fmaf(*t->sum, *t->keep, pare_exponentials(p, lo, hi, max));
    for (int64_t j = lo; j < hi; j++) {
       p[j] *= t->block->value_scales[j];
       uint32_t magnitude = pare_round_magnitude(p[j]);

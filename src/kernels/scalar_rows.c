@@ -1,18 +1,8 @@
 /* scalar_rows: norms, elementwise functions, argmax, rotary embedding (see kernels.h, mathf.h). */
 #include <math.h>
 
-#include "kernels/mathf.h"
+#include "kernels/scalar_sums.h"
 #include "kernels/tiers.h"
-
-static float tree16(float *s)
-{
-   for (int h = 8; h > 0; h /= 2) {
-      for (int l = 0; l < h; l++) {
-         s[l] += s[l + h];
-      }
-   }
-   return s[0];
-}
 
 static float sum16(const float *x, int64_t n)
 {
@@ -20,7 +10,7 @@ static float sum16(const float *x, int64_t n)
    for (int64_t i = 0; i < n; i++) {
       s[i % 16] += x[i];
    }
-   return tree16(s);
+   return pare_tree16(s);
 }
 
 /* 16-lane sum of (x - mean)^2 */
@@ -31,7 +21,7 @@ static float sum16_squares(const float *x, float mean, int64_t n)
       float d = x[i] - mean;
       s[i % 16] = pare_fmaf(d, d, s[i % 16]);
    }
-   return tree16(s);
+   return pare_tree16(s);
 }
 
 static void rms_norm(const float *x, const float *w, float eps, int64_t n, float *y)
