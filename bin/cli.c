@@ -38,12 +38,6 @@ static const pare_field common_fields[] = {
    PARE_FIELDS_END
 };
 
-/* Where an option was found: in the command's table or in the common one. */
-typedef struct found_option {
-   const pare_field *field;
-   void *options;
-} found_option;
-
 static const pare_field *by_letter(const pare_field *fields, char letter)
 {
    for (; fields && fields->name; fields++)
@@ -58,19 +52,19 @@ static const pare_field *by_name(const pare_field *fields, const char *name, siz
    return NULL;
 }
 
-static found_option find_long(pare_app *app, const pare_command *command, void *options, const char *name,
+static pare_given find_long(pare_app *app, const pare_command *command, void *options, const char *name,
                               size_t length)
 {
    const pare_field *field = by_name(command->fields, name, length);
-   if (field) return (found_option){ field, options };
-   return (found_option){ by_name(common_fields, name, length), &app->common };
+   if (field) return (pare_given){ field, options };
+   return (pare_given){ by_name(common_fields, name, length), &app->common };
 }
 
-static found_option find_short(pare_app *app, const pare_command *command, void *options, char letter)
+static pare_given find_short(pare_app *app, const pare_command *command, void *options, char letter)
 {
    const pare_field *field = by_letter(command->fields, letter);
-   if (field) return (found_option){ field, options };
-   return (found_option){ by_letter(common_fields, letter), &app->common };
+   if (field) return (pare_given){ field, options };
+   return (pare_given){ by_letter(common_fields, letter), &app->common };
 }
 
 static pare_status unknown_option(pare_app *app, const pare_command *command, const char *arg)
@@ -87,14 +81,14 @@ static pare_status unknown_option(pare_app *app, const pare_command *command, co
    return PARE_USAGE;
 }
 
-static pare_status set_option(pare_app *app, found_option found, const char *value, const char *where)
+static pare_status set_option(pare_app *app, pare_given found, const char *value, const char *where)
 {
-   app->given[app->n_given++] = found.field;
+   app->given[app->n_given++] = found;
    return pare_fields_set(app->ctx, found.field, value, where, app->arena, found.options, PARE_USAGE);
 }
 
 /* Takes the value of an option from the next argument. */
-static pare_status set_from_next(pare_app *app, found_option found, const char *arg, int argc, char **argv,
+static pare_status set_from_next(pare_app *app, pare_given found, const char *arg, int argc, char **argv,
                                  int *i)
 {
    if (found.field->kind == PARE_FIELD_BOOL) return set_option(app, found, "true", arg);
@@ -107,7 +101,7 @@ static pare_status parse_long(pare_app *app, const pare_command *command, void *
 {
    const char *arg = argv[*i], *name = arg + 2, *equals = strchr(name, '=');
    size_t length = equals ? (size_t)(equals - name) : strlen(name);
-   found_option found = find_long(app, command, options, name, length);
+   pare_given found = find_long(app, command, options, name, length);
    if (found.field && equals) return set_option(app, found, equals + 1, arg);
    if (found.field) return set_from_next(app, found, arg, argc, argv, i);
    if (!equals && strncmp(name, "no-", 3) == 0) {
@@ -121,7 +115,7 @@ static pare_status parse_short(pare_app *app, const pare_command *command, void 
                                char **argv, int *i)
 {
    const char *arg = argv[*i];
-   found_option found = find_short(app, command, options, arg[1]);
+   pare_given found = find_short(app, command, options, arg[1]);
    if (!found.field) return unknown_option(app, command, arg);
    if (arg[2]) return set_option(app, found, arg + 2, arg);
    return set_from_next(app, found, arg, argc, argv, i);
@@ -149,12 +143,13 @@ static bool has_word(const char *words, const char *word)
 }
 
 /* Whether one of the options that the field needs was given; --no-a does not count as a. */
-static bool has_needed(const pare_app *app, const pare_field *field, const void *options)
+static bool has_needed(const pare_app *app, const pare_field *field)
 {
    for (size_t i = 0; i < app->n_given; i++) {
-      const pare_field *other = app->given[i];
+      const pare_field *other = app->given[i].field;
       if (!has_word(field->needs, other->name)) continue;
-      if (other->kind != PARE_FIELD_BOOL || *(const bool *)((const char *)options + other->offset)) return true;
+      const char *value = (const char *)app->given[i].options + other->offset;
+      if (other->kind != PARE_FIELD_BOOL || *(const bool *)value) return true;
    }
    return false;
 }
@@ -176,11 +171,11 @@ static pare_status lacks_needed(pare_app *app, const pare_field *field)
 }
 
 /* An option that would do nothing is a mistake. */
-static pare_status check_needs(pare_app *app, const void *options)
+static pare_status check_needs(pare_app *app)
 {
    for (size_t i = 0; !app->common.help && i < app->n_given; i++) {
-      const pare_field *field = app->given[i];
-      if (field->needs && !has_needed(app, field, options)) return lacks_needed(app, field);
+      const pare_field *field = app->given[i].field;
+      if (field->needs && !has_needed(app, field)) return lacks_needed(app, field);
    }
    return PARE_OK;
 }
@@ -202,7 +197,7 @@ pare_status pare_cli_parse(pare_app *app, const pare_command *command, int argc,
       else PARE_TRY(parse_short(app, command, options, argc, argv, &i));
    }
    PARE_TRY(check_arguments(app, command));
-   return check_needs(app, options);
+   return check_needs(app);
 }
 
 /* Help of the common options, but those that the command has under the same name. */

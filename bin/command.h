@@ -12,13 +12,19 @@ typedef struct pare_common {
 } pare_common;
 
 /* One run of one command. */
+/* An option and the struct that its table describes: the command's, or the common one. */
+typedef struct pare_given {
+   const pare_field *field; /* NULL: there is no such option */
+   void *options;
+} pare_given;
+
 typedef struct pare_app {
    pare_ctx *ctx;
    pare_arena *arena;
    pare_common common;
    const char *const *args; /* positional */
    size_t n_args;
-   const pare_field **given; /* the options on the command line, in their order */
+   pare_given *given; /* the options on the command line, in their order */
    size_t n_given;
    pare_json_writer
       body; /* members of the JSON document, inside an object the caller opened; nothing but --json shows it */
