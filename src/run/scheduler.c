@@ -130,10 +130,11 @@ void pare_scheduler_destroy(pare_ctx *ctx, pare_scheduler *s)
 /* Here, since the session would refuse the whole batch that the token comes to stand in. */
 static pare_status check_ids(pare_ctx *ctx, const pare_scheduler *s, const pare_request *request)
 {
+   int64_t ids = pare_session_token_ids(s->session);
    for (size_t i = 0; i < request->n; i++) {
-      if (request->prompt[i] < s->model->vocab) continue;
+      if (request->prompt[i] < ids) continue;
       return pare_fail(ctx, PARE_INPUT, NULL, "token %zu of the prompt: id %u, expected 0 to %lld", i,
-                       (unsigned)request->prompt[i], (long long)s->model->vocab - 1);
+                       (unsigned)request->prompt[i], (long long)ids - 1);
    }
    return PARE_OK;
 }

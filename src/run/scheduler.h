@@ -44,8 +44,8 @@ typedef struct pare_scheduler_stats {
 pare_status pare_scheduler_create(pare_ctx *ctx, const pare_model *model, pare_session *session,
                                   const pare_scheduler_options *options, pare_scheduler **out);
 void pare_scheduler_destroy(pare_ctx *ctx, pare_scheduler *scheduler); /* NULL is fine; drops what runs */
-/* Queues a request. PARE_INPUT for a prompt that is empty, longer than the context or has ids beyond the
- * vocabulary, PARE_USAGE for sampler options out of range or a speculator. */
+/* Queues a request. PARE_INPUT for a prompt that is empty, longer than the context or has ids that
+ * the session does not take, PARE_USAGE for sampler options out of range or a speculator. */
 pare_status pare_scheduler_add(pare_ctx *ctx, pare_scheduler *scheduler, const pare_request *request);
 /* One batch. *busy is false when no request runs or waits any more. After a failure only destroy is left. */
 pare_status pare_scheduler_step(pare_ctx *ctx, pare_scheduler *scheduler, bool *busy);
