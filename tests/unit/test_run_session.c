@@ -150,6 +150,15 @@ START_TEST(fused_as_unfused)
 END_TEST
 
 /* Sizes that are multiples of nothing, and no rotation. */
+static void make_odd(tiny *m)
+{
+   m->dim = 30;
+   m->head_dim = 10;
+   m->heads = m->kv_heads = 3;
+   m->ffn = 41;
+   m->vocab = 19;
+}
+
 START_TEST(odd_sizes)
 {
    pare_ctx ctx;
@@ -158,11 +167,7 @@ START_TEST(odd_sizes)
    for (int i = 0; i < 16; i++) {
       static const int bits[] = { 0, 4, 3, 2 };
       tiny m = tiny_llama();
-      m.dim = 30;
-      m.head_dim = 10;
-      m.heads = m.kv_heads = 3;
-      m.ffn = 41;
-      m.vocab = 19;
+      make_odd(&m);
       m.i8 = i % 2;
       m.bits = bits[i / 4];
       m.cache = caches[i / 2 % 2];
@@ -188,13 +193,7 @@ START_TEST(agrees_with_finer_activations)
       m.i8 = true;
       m.act = acts[i / 3 % 2];
       m.bits = bits[i / 6];
-      if (i % 3 == 2) {
-         m.dim = 30;
-         m.head_dim = 10;
-         m.heads = m.kv_heads = 3;
-         m.ffn = 41;
-         m.vocab = 19;
-      }
+      if (i % 3 == 2) make_odd(&m);
       check_reference(&ctx, &m, tolerance_of(&m));
    }
    pare_ctx_finish(&ctx);
