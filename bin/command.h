@@ -11,13 +11,13 @@ typedef struct pare_common {
    bool json, quiet, help;
 } pare_common;
 
-/* One run of one command. */
 /* An option and the struct that its table describes: the command's, or the common one. */
 typedef struct pare_given {
    const pare_field *field; /* NULL: there is no such option */
    void *options;
 } pare_given;
 
+/* One run of one command. */
 typedef struct pare_app {
    pare_ctx *ctx;
    pare_arena *arena;

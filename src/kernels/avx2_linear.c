@@ -246,11 +246,11 @@ typedef struct four_codes {
    if (s < rows) {                                                                            \
       MULTIPLY_PAIR(acc##r, acc##s, size, negative, a + r * lda + 4 * i, a + s * lda + 4 * i) \
    } else if (r < rows) {                                                                     \
-      __m256i four = v32_load_four(a + r * lda + 4 * i);                                    \
+      __m256i four = v32_load_four(a + r * lda + 4 * i);                                      \
       acc##r = multiply_add(acc##r, size, _mm256_xor_si256(four, negative));                  \
    }
-#define STORE(r)                                                   \
-   if (r < rows) {                                                 \
+#define STORE(r)                                               \
+   if (r < rows) {                                             \
       acc[2 * r] = _mm256_add_epi32(acc##r, t->missing[half]); \
    }
 

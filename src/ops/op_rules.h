@@ -14,7 +14,7 @@ extern const pare_field pare_norm_fields[]; /* pare_norm_attrs */
    { .name = "eps", .kind = PARE_FIELD_FLOAT, .offset = (base) + offsetof(pare_norm_attrs, eps), .max = 1, \
      .initial = 1e-5, .help = "added to the mean square before its root is taken" },                       \
    { .name = "result", .kind = PARE_FIELD_ENUM, .offset = (base) + offsetof(pare_norm_attrs, result),      \
-     .choices = pare_result_names, .help = "i8: the activations of the products that follow" },               \
+     .choices = pare_result_names, .help = "i8: the activations of the products that follow" },            \
    PARE_ROTATION_FIELD((base) + offsetof(pare_norm_attrs, rotation))
 #define PARE_ROTATION_FIELD(at)                                                                            \
    { .name = "rotation", .kind = PARE_FIELD_INT, .offset = at, .max = 128,                                 \

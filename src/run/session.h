@@ -78,7 +78,7 @@ typedef struct pare_session_memory {
 pare_session_memory pare_session_used(const pare_session *session);
 
 /* What a session with these options would do and hold, without its memory; threads are the context's. The
- * caller destroys the plan (run/plan.h). Fails as pare_session_create does. */
+ * caller destroys the plan (run/plan.h). Fails as pare_session_create does, but takes no memory to be too much. */
 pare_status pare_session_plan(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
                               pare_plan **plan, pare_session_memory *memory);
 /* The ids that a batch may have are below this: rows of the smallest table that tokens are looked up in. */
