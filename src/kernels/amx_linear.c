@@ -3,8 +3,8 @@
  * Two tiles of rows by two of channels: four accumulators, and every load of a tile serves two products. From
  * the first-level cache such loads keep up with the products, from the second they do not (README.md), so the
  * inputs are cut into parts: the lines of two blocks of a part stay in the first-level cache while all rows of
- * a chunk pass, and the sums wait in memory for the next part. The rows of a chunk stay in the second-level
- * cache.
+ * a chunk pass, and those of the next part are asked for; the sums wait in memory for it. The rows of a chunk stay in
+ * the second-level cache.
  *
  * Few rows would leave most of a tile idle and are bound by memory anyway: they go to AVX-512 VNNI. */
 #include <stdbool.h>
@@ -17,9 +17,9 @@ enum {
    FEW_ROWS = 8, /* up to so many rows VNNI is as fast */
    PAIR = 2,     /* tiles of rows and blocks of channels that are worked on together */
    PAIR_ROWS = PAIR * PARE_TILE_ROWS,
-   PART_LINES = 128,        /* of a part: 8 KB of each block */
+   PART_LINES = 128,        /* of a part, about: 8 KB of each block */
    MOST_ROWS = 256,         /* of a chunk */
-   CHUNK_BYTES = 1408 << 10 /* of a chunk: activations that stay in the second-level cache */
+   CHUNK_BYTES = 1472 << 10 /* of a chunk: activations that stay in the second-level cache */
 };
 
 /* Registers, as the intrinsics want them: literal numbers. SUM<row tile><block>. */
@@ -39,11 +39,18 @@ typedef struct operands {
    int64_t lda;
 } operands;
 
-/* Lines [from, to) of the two blocks, for some rows. */
+/* Lines [from, to) of one or two blocks; of none after the last part. */
 typedef struct part {
    int64_t block, blocks;
    int64_t from, to;
 } part;
+
+/* Lines that are asked for before their part is worked on. */
+typedef struct ahead {
+   const uint8_t *at;
+   int64_t second;     /* where those of the second block lie from there */
+   int64_t left, each; /* of each block: in all, at a time */
+} ahead;
 
 static void configure(int64_t first, int64_t second)
 {
@@ -177,28 +184,70 @@ static void rows_of_part(const pare_linear_i8 *p, const part *t, int64_t row, in
    }
 }
 
-/* Rows [from, to), at most MOST_ROWS, of blocks [block, end). */
+/* Parts of a block are equal and about PART_LINES long. */
+static int64_t lines_of_part(int64_t kq)
+{
+   int64_t parts = kq < PART_LINES ? 1 : (kq + PART_LINES / 2) / PART_LINES;
+   int64_t tiles = (kq + PARE_TILE_ROWS - 1) / PARE_TILE_ROWS;
+   return (tiles + parts - 1) / parts * PARE_TILE_ROWS;
+}
+
+/* The part of blocks before `end` at a line. */
+static part part_at(const pare_linear_i8 *p, int64_t block, int64_t end, int64_t from)
+{
+   int64_t to = from + lines_of_part(p->kq), blocks = end - block < PAIR ? end - block : PAIR;
+   return (part){ .block = block, .blocks = blocks > 0 ? blocks : 0, .from = from, .to = to < p->kq ? to : p->kq };
+}
+
+static part part_after(const pare_linear_i8 *p, const part *t, int64_t end)
+{
+   return t->to < p->kq ? part_at(p, t->block, end, t->to) : part_at(p, t->block + PAIR, end, 0);
+}
+
+static ahead ahead_of(const pare_linear_i8 *p, const part *t, int64_t times)
+{
+   ahead a = { .at = p->codes + (t->block * p->kq + t->from) * PARE_TILE_BYTES };
+   a.second = t->blocks == PAIR ? p->kq * PARE_TILE_BYTES : 0;
+   a.left = t->blocks > 0 ? t->to - t->from : 0;
+   a.each = (a.left + times - 1) / times;
+   return a;
+}
+
+static void ask_ahead(ahead *a)
+{
+   int64_t lines = a->each < a->left ? a->each : a->left;
+   for (int64_t i = 0; i < lines; i++, a->at += PARE_TILE_BYTES) {
+      _mm_prefetch(a->at, _MM_HINT_T0);
+      _mm_prefetch(a->at + a->second, _MM_HINT_T0);
+   }
+   a->left -= lines;
+}
+
+/* Rows [from, to), at most MOST_ROWS, of blocks [block, end). Sums that wait for no other part share one place. */
 static void chunk(const pare_linear_i8 *p, int64_t block, int64_t end, int64_t from, int64_t to)
 {
-   _Alignas(64) int32_t sums[MOST_ROWS * PAIR * PARE_BLOCK];
+   enum { SUMS = PAIR_ROWS * PAIR * PARE_BLOCK };
+   _Alignas(64) int32_t sums[MOST_ROWS / PAIR_ROWS * SUMS];
    int64_t shares = (to - from + PAIR_ROWS - 1) / PAIR_ROWS;
-   for (part t = { .block = block }; t.block < end; t.block += PAIR) {
-      t.blocks = end - t.block < PAIR ? 1 : PAIR;
-      for (t.from = 0; t.from < p->kq; t.from = t.to) {
-         t.to = t.from + PART_LINES < p->kq ? t.from + PART_LINES : p->kq;
-         for (int64_t i = 0; i < shares; i++) {
-            int64_t row = from + i * PAIR_ROWS, count = to - row < PAIR_ROWS ? to - row : PAIR_ROWS;
-            rows_of_part(p, &t, row, count, sums + i * PAIR_ROWS * PAIR * PARE_BLOCK);
-         }
+   for (part next, t = part_at(p, block, end, 0); t.blocks > 0; t = next) {
+      bool whole = t.from == 0 && t.to == p->kq;
+      next = part_after(p, &t, end);
+      ahead asked = ahead_of(p, &next, shares);
+      for (int64_t i = 0; i < shares; i++) {
+         int64_t row = from + i * PAIR_ROWS, count = to - row < PAIR_ROWS ? to - row : PAIR_ROWS;
+         ask_ahead(&asked);
+         rows_of_part(p, &t, row, count, whole ? sums : sums + i * SUMS);
       }
    }
 }
 
-/* Rows of a chunk: whole pairs of tiles. */
+/* Rows of a chunk: whole pairs of tiles, chunks as equal as that allows. */
 static int64_t chunk_rows(const pare_linear_i8 *p)
 {
-   int64_t rows = CHUNK_BYTES / (p->lda > 0 ? p->lda : 1) / PAIR_ROWS * PAIR_ROWS;
-   return rows < PAIR_ROWS ? PAIR_ROWS : rows < MOST_ROWS ? rows : MOST_ROWS;
+   int64_t most = CHUNK_BYTES / p->lda / PAIR_ROWS * PAIR_ROWS;
+   most = most < PAIR_ROWS ? PAIR_ROWS : most < MOST_ROWS ? most : MOST_ROWS;
+   int64_t chunks = (p->m + most - 1) / most, pairs = (p->m + PAIR_ROWS - 1) / PAIR_ROWS;
+   return (pairs + chunks - 1) / chunks * PAIR_ROWS;
 }
 
 static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)

@@ -20,6 +20,7 @@ static pare_status find_logits(pare_ctx *ctx, pare_plan *plan, const pare_graph 
    if (!plan->logits || !plan->logits->of_rows || plan->logits->codes)
       return pare_fail(ctx, PARE_UNSUPPORTED, graph->name, "the output is not f32 [rows, vocabulary]");
    plan->logits->kept = true;
+   plan->logits->stride = plan->logits->width * (int64_t)sizeof(float);
    plan->vocab = plan->logits->width;
    return PARE_OK;
 }

@@ -20,6 +20,7 @@
 typedef struct pare_region {
    size_t number;               /* its place in the plan's list */
    int64_t width;               /* elements of a row */
+   int64_t stride;              /* bytes from row to row, of codes from row of codes to row of codes */
    bool of_rows;                /* a row is a wanted logit row, else a token */
    int codes;                   /* rows of int8 codes a row: 0 for f32, 1, or 2 for 16 bits (quant_row_i16) */
    bool kept;                   /* an output of the graph: lives to the end */
@@ -33,10 +34,9 @@ typedef struct pare_region {
 /* A quantized region's parts, for `rows` rows at most, in rows of codes: the two of a row of 16 bits are
  * neighbours. */
 typedef struct pare_region_codes {
-   int8_t *codes;     /* [codes * rows], row stride `stride` bytes, 64-byte aligned */
+   int8_t *codes;     /* [codes * rows], row stride the region's, 64-byte aligned */
    float *scales;     /* [codes * rows] */
    int32_t *sums;     /* [codes * rows] */
-   int64_t stride;
 } pare_region_codes;
 pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows);
 

@@ -75,14 +75,16 @@ static pare_status find_lives(checker *c)
 static size_t least_bytes(const pare_plan *plan, const pare_region *region)
 {
    size_t rows = (size_t)(region->of_rows ? plan->limits.rows : plan->limits.tokens);
-   size_t width = (size_t)region->width, codes = (size_t)region->codes;
-   if (!codes) return rows * width * sizeof(float);
-   return rows * codes * (width + sizeof(float) + sizeof(int32_t));
+   size_t stride = (size_t)region->stride, codes = (size_t)region->codes;
+   if (!codes) return rows * stride;
+   return rows * codes * (stride + sizeof(float) + sizeof(int32_t));
 }
 
 static pare_status check_place(const checker *c, const pare_region *region)
 {
    size_t memory = c->plan->memory_bytes;
+   if (region->stride < region->width * (region->codes ? 1 : (int64_t)sizeof(float)))
+      return wrong(c, region->number, "has rows that overlap");
    if (region->bytes < least_bytes(c->plan, region)) return wrong(c, region->number, "does not hold its rows");
    if (region->offset % 64 != 0) return wrong(c, region->number, "is not aligned");
    if (region->offset > memory || region->bytes > memory - region->offset)
@@ -100,7 +102,7 @@ static bool share_bytes(const pare_region *a, const pare_region *b)
 static bool row_on_row(const checker *c, const pare_region *a, const pare_region *b)
 {
    const life *la = &c->lives[a->number], *lb = &c->lives[b->number];
-   bool same = a->offset == b->offset && a->width == b->width && a->of_rows == b->of_rows && !a->codes &&
+   bool same = a->offset == b->offset && a->stride == b->stride && a->of_rows == b->of_rows && !a->codes &&
                !b->codes;
    return same && la->to == lb->from && la->read <= lb->written &&
           pare_step_by_rows(c->plan->stages[lb->from].steps);

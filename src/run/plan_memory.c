@@ -20,24 +20,19 @@ static int64_t rows_of(const pare_plan *plan, const pare_region *region)
    return region->of_rows ? plan->limits.rows : plan->limits.tokens;
 }
 
-static size_t code_stride(const pare_region *region)
-{
-   return align_up((size_t)region->width);
-}
 
 pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
 {
-   size_t stride = code_stride(region), all = (size_t)rows * (size_t)region->codes, numbers = align_up(all * 4);
-   unsigned char *scales = region->at + stride * all;
+   int64_t all = rows * region->codes;
+   unsigned char *scales = region->at + region->stride * all;
    return (pare_region_codes){ .codes = (int8_t *)region->at, .scales = (float *)scales,
-                               .sums = (int32_t *)(scales + numbers), .stride = (int64_t)stride };
+                               .sums = (int32_t *)(scales + align_up((size_t)all * 4)) };
 }
 
 static pare_status size_region(pare_ctx *ctx, const pare_plan *plan, pare_region *region)
 {
-   size_t rows = (size_t)rows_of(plan, region), row = (size_t)region->width * sizeof(float), bytes;
-   size_t codes = (size_t)region->codes;
-   if (codes) row = codes * code_stride(region);
+   size_t rows = (size_t)rows_of(plan, region), row = (size_t)region->stride, codes = (size_t)region->codes, bytes;
+   if (codes) row *= codes;
    bool over = __builtin_mul_overflow(rows, row, &bytes) || bytes > PTRDIFF_MAX / 4;
    if (over)
       return pare_fail(ctx, PARE_RESOURCE, NULL, "a batch of %zu tokens does not fit into memory", rows);
@@ -85,7 +80,7 @@ static void place_in_input(const pare_step *step, size_t at)
    if (step->out->codes) return;
    for (int in = 0; in < 2 && step->in[in] && !step->out->same_as; in++) {
       pare_region *root = root_of(step->in[in]);
-      if (root->last != at || root->kept || root->width != step->out->width) continue;
+      if (root->last != at || root->kept || root->stride != step->out->stride) continue;
       step->out->same_as = root;
       root->last = step->out->last;
       root->kept = step->out->kept;

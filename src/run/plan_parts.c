@@ -18,13 +18,21 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
    return step;
 }
 
+/* An odd number of cache lines: rows a power of two apart, or a multiple of one, would share few sets of a cache. */
+static int64_t stride_of(int64_t width, int codes)
+{
+   int64_t bytes = codes ? width : width * (int64_t)sizeof(float);
+   return (bytes + PARE_LINE - 1) / PARE_LINE * PARE_LINE | PARE_LINE;
+}
+
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows, int codes)
 {
    pare_region *region = pare_arena_alloc(ctx, plan->arena, sizeof *region);
    if (!region || pare_grow(ctx, (void **)&plan->regions, &plan->regions_capacity, plan->n_regions + 1,
                             sizeof *plan->regions) != PARE_OK)
       return NULL;
-   *region = (pare_region){ .number = plan->n_regions, .width = width, .of_rows = of_rows, .codes = codes };
+   *region = (pare_region){ .number = plan->n_regions, .width = width, .stride = stride_of(width, codes),
+                            .of_rows = of_rows, .codes = codes };
    plan->regions[plan->n_regions++] = region;
    return region;
 }

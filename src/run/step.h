@@ -26,10 +26,15 @@ static inline void *pare_run_scratch(const pare_run *run, int worker)
    return run->scratch + (size_t)worker * run->plan->scratch_bytes;
 }
 
-/* Row `row` of a region of f32. */
+/* Row `row` of a region of f32, and floats from row to row. */
 static inline float *pare_region_row(const pare_region *region, int64_t row)
 {
-   return (float *)region->at + row * region->width;
+   return (float *)(void *)(region->at + row * region->stride);
+}
+
+static inline int64_t pare_region_floats(const pare_region *region)
+{
+   return region->stride / (int64_t)sizeof(float);
 }
 
 /* A part of the worker's scratch memory by its place: step->linear.results_at, digits_at, rows_at. */

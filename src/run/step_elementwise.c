@@ -6,23 +6,25 @@
 void pare_step_add(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
 {
    (void)worker;
-   run->kernels->add(pare_region_row(step->in[0], from), pare_region_row(step->in[1], from),
-                     (to - from) * step->out->width, pare_region_row(step->out, from));
+   for (int64_t row = from; row < to; row++)
+      run->kernels->add(pare_region_row(step->in[0], row), pare_region_row(step->in[1], row), step->out->width,
+                        pare_region_row(step->out, row));
 }
 
 void pare_step_mul(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
 {
    (void)worker;
-   run->kernels->mul(pare_region_row(step->in[0], from), pare_region_row(step->in[1], from),
-                     (to - from) * step->out->width, pare_region_row(step->out, from));
+   for (int64_t row = from; row < to; row++)
+      run->kernels->mul(pare_region_row(step->in[0], row), pare_region_row(step->in[1], row), step->out->width,
+                        pare_region_row(step->out, row));
 }
 
 void pare_step_activation(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)
 {
    (void)run;
    (void)worker;
-   step->activation.fn(pare_region_row(step->in[0], from), NULL, (to - from) * step->out->width,
-                       pare_region_row(step->out, from));
+   for (int64_t row = from; row < to; row++)
+      step->activation.fn(pare_region_row(step->in[0], row), NULL, step->out->width, pare_region_row(step->out, row));
 }
 
 void pare_step_slice(const pare_run *run, const pare_step *step, int64_t from, int64_t to, int worker)

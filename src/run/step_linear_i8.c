@@ -60,13 +60,13 @@ static void multiply_codes(const pare_run *run, const pare_step *step, const pie
    pare_linear_i8 product = { .codes = data + p->first * bytes,
                               .w_scale = (const float *)scales + PARE_BLOCK * p->first,
                               .bias = bias,
-                              .act = x.codes + first * x.stride,
+                              .act = x.codes + first * step->in[0]->stride,
                               .act_scale = x.scales + first,
                               .act_sum = x.sums + first,
                               .m = (p->end - p->row) * codes,
                               .n = channels_of(p),
                               .kq = (step->linear.k + 3) / 4,
-                              .lda = x.stride,
+                              .lda = step->in[0]->stride,
                               .out = out,
                               .ldo = ldo };
    if (!pare_encoding_is_grouped(part->weight->encoding.kind)) {
@@ -102,8 +102,9 @@ static float *place_of(const piece *p)
 static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, int worker)
 {
    float *out = place_of(p);
-   multiply(run, step, p, out, p->part->n, worker);
-   pare_run_activate(step, p->end - p->row, channels_of(p), out, p->part->n);
+   int64_t ldo = pare_region_floats(p->part->out);
+   multiply(run, step, p, out, ldo, worker);
+   pare_run_activate(step, p->end - p->row, channels_of(p), out, ldo);
 }
 
 /* Gate and up meet in scratch memory; only their product is written. */
@@ -115,7 +116,7 @@ static void multiply_gated(const pare_run *run, const pare_step *step, const pie
    other.part = &step->linear.parts[1];
    multiply(run, step, p, gate, width, worker);
    multiply(run, step, &other, up, width, worker);
-   pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), p->part->n);
+   pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), pare_region_floats(p->part->out));
 }
 
 /* What is applied to results, or made of them, finds them in the cache: chunks of rows, and of as many blocks as fit

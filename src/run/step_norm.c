@@ -28,7 +28,7 @@ static void norm_quant(const pare_run *run, const pare_step *step, const float *
                             .n = out->width,
                             .rot = step->norm.rotation,
                             .kpad = (out->width + 3) / 4 * 4,
-                            .q = codes.codes + row * codes.stride,
+                            .q = codes.codes + row * out->stride,
                             .tmp = pare_run_scratch(run, worker),
                             .scale = &codes.scales[row],
                             .code_sum = &codes.sums[row] };

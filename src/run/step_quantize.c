@@ -9,10 +9,10 @@ void pare_run_quantize(const pare_run *run, const pare_region *out, int64_t rota
    pare_region_codes to =
       pare_region_codes_of(out, out->of_rows ? run->plan->limits.rows : run->plan->limits.tokens);
    int64_t at = row * out->codes, k = out->width, kpad = (k + 3) / 4 * 4;
-   int8_t *codes = to.codes + at * to.stride;
+   int8_t *codes = to.codes + at * out->stride;
    float *scale = to.scales + at;
    int32_t *sum = to.sums + at;
-   if (out->codes == 2) run->kernels->quant_row_i16(x, k, rotation, codes, to.stride, kpad, tmp, scale, sum);
+   if (out->codes == 2) run->kernels->quant_row_i16(x, k, rotation, codes, out->stride, kpad, tmp, scale, sum);
    else run->kernels->quant_row(x, k, rotation, codes, kpad, tmp, scale, sum);
 }
 
