@@ -111,8 +111,9 @@ static void end_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_
 {
    for (int64_t r = 0; r < n; r++) {
       const float *out = w->out + r * w->dims;
-      for (int64_t d = 0; d < kv->head_dim; d++) rows[r].out[d] = out[d] / w->sum[r];
-      self->hadamard(rows[r].out, kv->head_dim, kv->rotation);
+      const float share = 1.0f / w->sum[r];
+      for (int64_t d = 0; d < kv->head_dim; d++) rows[r].out[d] = out[d] * share;
+      self->hadamard(rows[r].out, kv->head_dim, kv->out_rotation);
    }
 }
 

@@ -33,7 +33,7 @@ enum {
    PARE_BLOCK = 16,        /* output channels of one packed block, and of one f32 panel */
    PARE_KV_BLOCK = 16,     /* positions of one transposed block of the key cache */
    PARE_ATTN_BLOCK = 64,   /* positions of one softmax block, at absolute positions */
-   PARE_ATTN_ROWS = 64,    /* most rows of one call of attention */
+   PARE_ATTN_ROWS = 96,    /* most rows of one call of attention */
    PARE_KV_MAX_DIM = 1024, /* largest head of the int8 cache */
    PARE_MAX_K = 65536      /* longest input of linear_i8: the sums stay within int32 */
 };
@@ -72,6 +72,7 @@ typedef struct pare_kv_i8 {
                              scales of the keys, f32 [64], scales of the values, f32 [64] */
    int64_t head_dim;   /* a multiple of 4, at most PARE_KV_MAX_DIM */
    int64_t rotation;   /* 0, 32, 64 or 128, dividing head_dim */
+   int64_t out_rotation; /* of results, which attention finds rotated: `rotation` rotates them back, 0 leaves them */
 } pare_kv_i8;
 
 /* A query head at one position: out[head_dim] from q[head_dim] over the cached positions [from, to), from <
@@ -235,7 +236,8 @@ struct pare_kernels {
     *    s_j = (float)(exact sum of a * key codes of j) * ((t * scale) * key scale of j)
     *    w_j = p_j * value scale of j, rounded over the block to codes u_j (0..255) and a scale z (round.h)
     *    out[d] = fma((float)(exact sum over j of u_j * value codes), z, out[d] * c)
-    * and finally out[d] / l, rotated back. scratch: 64-byte aligned, pare_attention_i8_scratch bytes. */
+    * and finally out[d] * (1 / l), rotated by the cache's out_rotation. scratch: 64-byte aligned,
+    * pare_attention_i8_scratch bytes. */
    void (*attention_i8)(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
                         int64_t n, float scale, void *scratch);
 };

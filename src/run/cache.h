@@ -39,12 +39,19 @@ static inline unsigned char *pare_cache_keys(const pare_cache *cache, int64_t sl
    return cache->at + (size_t)(slot * cache->kv_heads + head) * cache->head_bytes;
 }
 
-/* Of an i8 cache. */
+/* Of an i8 cache: what its rows are rotated by. */
+static inline int64_t pare_cache_rotation(const pare_cache *cache)
+{
+   return pare_rotation_for(cache->head_dim);
+}
+
 static inline pare_kv_i8 pare_cache_i8(const pare_cache *cache, int64_t slot, int64_t head)
 {
+   int64_t rotation = pare_cache_rotation(cache);
    return (pare_kv_i8){ .blocks = pare_cache_keys(cache, slot, head),
                         .head_dim = cache->head_dim,
-                        .rotation = pare_rotation_for(cache->head_dim) };
+                        .rotation = rotation,
+                        .out_rotation = rotation };
 }
 
 static inline unsigned char *pare_cache_values(const pare_cache *cache, int64_t slot, int64_t head)

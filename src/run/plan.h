@@ -98,7 +98,12 @@ typedef struct pare_step {
          pare_region *normed;   /* of residual_norm, whose `out` is the sum; else NULL */
       } norm;
       struct { const pare_rope_table *table; int64_t heads, head_dim; bool interleaved; } rope;
-      struct { pare_cache *cache; int64_t heads, window; float scale; } attention; /* kv_store too */
+      struct {
+         pare_cache *cache; /* of kv_store too */
+         int64_t heads, window;
+         float scale;
+         bool stays_rotated; /* results, as the values of the cache are */
+      } attention;
       struct { pare_unary *fn; } activation;
       struct { int64_t from; } slice;
       struct {
@@ -203,5 +208,7 @@ int pare_float_storage(const pare_weight *weight);
 
 /* Lifetimes, work in place, offsets (plan_memory.c). */
 pare_status pare_plan_memory(pare_ctx *ctx, pare_plan *plan);
+/* plan_rotation.c; once the logits are known */
+void pare_plan_keep_rotations(pare_plan *plan);
 
 #endif

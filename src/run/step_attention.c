@@ -2,8 +2,9 @@
  *
  * An item is some rows of the query heads that share a key/value head. All keys of the batch are stored before
  * (a stage earlier), and a row looks at positions up to its own only. Rows of one sequence are handed to the kernel
- * together, as many as it takes: they share what is read of the cache, and a matrix product wants rows. Items of
- * late tokens, which see the most, come before those of early ones. */
+ * together, as many as it takes: they share what is read of the cache, and a matrix product wants rows. Items go by
+ * tokens, so that a worker finds the rows that it made in the steps before in its caches, and makes those of the
+ * steps after; late tokens, which see the most, are shared by who is done with early ones. */
 #include "run/step.h"
 
 enum { ITEMS_PER_WORKER = 4 };
@@ -89,6 +90,7 @@ static void attend(const pare_run *run, const pare_step *step, const pare_attent
    float scale = step->attention.scale;
    if (cache->dtype == PARE_I8) {
       pare_kv_i8 kv = pare_cache_i8(cache, slot, kv_head);
+      if (step->attention.stays_rotated) kv.out_rotation = 0;
       kernels->attention_i8(kernels, &kv, rows, n, scale, scratch);
       return;
    }
@@ -100,8 +102,8 @@ static void attend(const pare_run *run, const pare_step *step, const pare_attent
 static void attend_item(const pare_run *run, const pare_step *step, const attention_cut *cut, int64_t item,
                         int worker)
 {
-   int64_t tokens = run->batch->n_tokens, chunks = (tokens + cut->tokens - 1) / cut->tokens;
-   int64_t first = item / chunks * cut->heads, token = (chunks - 1 - item % chunks) * cut->tokens;
+   int64_t tokens = run->batch->n_tokens;
+   int64_t first = item % cut->groups * cut->heads, token = item / cut->groups * cut->tokens;
    int64_t end = token + cut->tokens < tokens ? token + cut->tokens : tokens;
    int64_t kv_head = first / (step->attention.heads / step->attention.cache->kv_heads);
    pare_attention_row rows[PARE_ATTN_ROWS];

@@ -10,14 +10,16 @@ typedef struct attention_case {
    int64_t head_dim, rows;
    int kind;     /* of check_floats, of keys and values */
    bool windows; /* rows see what they like instead of all up to a position of their own */
+   bool rotated; /* results stay so */
 } attention_case;
 
 static pare_kv_i8 cache_of(const attention_case *t, void *blocks)
 {
    int64_t rotation = 128;
    while (rotation >= 32 && t->head_dim % rotation) rotation /= 2;
-   return (
-      pare_kv_i8){ .blocks = blocks, .head_dim = t->head_dim, .rotation = rotation >= 32 ? rotation : 0 };
+   if (rotation < 32) rotation = 0;
+   return (pare_kv_i8){ .blocks = blocks, .head_dim = t->head_dim, .rotation = rotation,
+                        .out_rotation = t->rotated ? 0 : rotation };
 }
 
 /* Stores the positions that rows see in two caches that were filled with noise, NaN as scales. */
@@ -105,7 +107,8 @@ void check_attention_i8(check *c)
       attention_case t = { .head_dim = dims[i % 10],
                            .rows = check_range(c, 1, PARE_ATTN_ROWS),
                            .kind = i < 120 ? 0 : i % CHECK_KINDS,
-                           .windows = i / 10 % 2 };
+                           .windows = i / 10 % 2,
+                           .rotated = i / 20 % 2 };
       check_case(c, &t);
    }
    for (int i = 0; i < 20; i++) check_against_f32(c, dims[i % 10], check_range(c, 1, CAPACITY));

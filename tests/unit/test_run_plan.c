@@ -327,6 +327,47 @@ START_TEST(layers_with_one_input_share_a_step)
 }
 END_TEST
 
+/* Results of attention stay rotated where the next product would rotate them in the same blocks. */
+START_TEST(rotations_that_cancel_are_left_out)
+{
+   static const struct {
+      const char *cache, *act;
+      int heads, head_dim, bits;
+      int64_t rotation; /* of the step after attention; 0 with stays */
+      bool stays;
+   } cases[] = {
+      { "i8", NULL, 3, 64, 0, 0, true },     { "i8", NULL, 1, 128, 4, 0, true }, { "i8", "i16", 3, 64, 0, 0, true },
+      { "i8", "f32", 3, 64, 0, 0, true },    { "i8", NULL, 2, 64, 0, 128, false }, { "f16", NULL, 3, 64, 0, 64, false },
+      { "i8", NULL, 5, 16, 0, 0, false },
+   };
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+      tiny m = tiny_llama();
+      m.i8 = true;
+      m.fused = i % 2;
+      m.layers = 1;
+      m.cache = cases[i / 2].cache;
+      m.act = cases[i / 2].act;
+      m.bits = cases[i / 2].bits;
+      m.heads = m.kv_heads = cases[i / 2].heads;
+      m.head_dim = cases[i / 2].head_dim;
+      pare_kernels kernels;
+      pare_model *model = tiny_model(&ctx, &m);
+      pare_plan *plan = make_plan(&ctx, model, &kernels);
+      size_t at = 0;
+      while (at < plan->n_steps && plan->steps[at].kind != PARE_STEP_ATTENTION) at++;
+      ck_assert_uint_lt(at + 1, plan->n_steps);
+      ck_assert_msg(plan->steps[at].attention.stays_rotated == cases[i / 2].stays, "case %zu", i);
+      ck_assert_int_eq(plan->steps[at + 1].quantize.rotation, cases[i / 2].rotation);
+      pare_plan_destroy(&ctx, plan);
+      pare_model_destroy(&ctx, model);
+   }
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 START_TEST(rope_table_is_exact)
 {
    pare_ctx ctx;
@@ -358,4 +399,4 @@ END_TEST
 
 UNIT_MAIN("plan", memory_is_shared_safely, no_two_live_regions_overlap, the_proof_finds_what_is_wrong,
           every_kind_of_step_has_a_name, a_session_holds_what_was_planned, layers_with_one_input_share_a_step,
-          rope_table_is_exact)
+          rotations_that_cancel_are_left_out, rope_table_is_exact)

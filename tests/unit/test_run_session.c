@@ -114,6 +114,10 @@ START_TEST(agrees_with_the_reference)
       m.window = i / 12 == 1 ? 6 : 0;
       m.head_dim = i / 12 == 2 && i % 2 == 0 ? 32 : 16;
       check_reference(&ctx, &m, tolerance_of(&m));
+      if (m.gpt2) continue;
+      m.heads = m.kv_heads = 3;
+      m.head_dim = 64; /* stays rotated after attention over an i8 cache */
+      check_reference(&ctx, &m, tolerance_of(&m));
    }
    pare_ctx_finish(&ctx);
    ck_assert_int_eq(heap.blocks, 0);
@@ -316,7 +320,8 @@ START_TEST(same_bits_from_an_int8_cache)
 {
    static const struct {
       int heads, kv_heads, head_dim, window;
-   } cases[] = { { 4, 2, 16, 0 }, { 3, 3, 32, 70 }, { 20, 1, 16, 0 }, { 6, 2, 12, 5 } };
+   } cases[] = { { 4, 2, 16, 0 }, { 3, 3, 32, 70 }, { 20, 1, 16, 0 },
+                 { 6, 2, 12, 5 }, { 2, 1, 16, 0 },  { 3, 1, 64, 9 } };
    pare_ctx ctx;
    unit_heap heap;
    unit_heap_init(&ctx, &heap);
