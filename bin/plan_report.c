@@ -112,12 +112,15 @@ static void put_stage(pare_json_writer *json, const pare_stage *stage)
    pare_json_close_object(json);
 }
 
+/* What a region holds, by its rows of codes a row. */
+static const char *const held[] = { "f32", "i8", "i16" };
+
 static void put_region(pare_json_writer *json, const view *v, const pare_region *region)
 {
    pare_json_open_object(json, NULL);
    pare_json_put_int(json, "width", region->width);
    pare_json_put_int(json, "rows", rows_of(v, region));
-   pare_json_put_string(json, "holds", region->codes ? "codes" : "f32");
+   pare_json_put_string(json, "holds", held[region->codes]);
    pare_json_put_int(json, "bytes", (int64_t)region->bytes);
    pare_json_put_int(json, "offset", (int64_t)region->offset);
    pare_json_put_int(json, "first_stage", (int64_t)region->first_stage);
@@ -229,8 +232,8 @@ static pare_status print_regions(const view *v, pare_str *out)
    for (size_t i = 0; i < v->plan->n_regions; i++) {
       const pare_region *r = v->plan->regions[i];
       PARE_TRY(pare_str_printf(v->ctx, out, "r%-6zu %9lld %8lld %-5s %12zu %12zu  %zu..%zu", r->number,
-                               (long long)r->width, (long long)rows_of(v, r), r->codes ? "codes" : "f32",
-                               r->bytes, r->offset, r->first_stage, r->last_stage));
+                               (long long)r->width, (long long)rows_of(v, r), held[r->codes], r->bytes, r->offset,
+                               r->first_stage, r->last_stage));
       if (r->same_as) PARE_TRY(pare_str_printf(v->ctx, out, "  r%zu", r->same_as->number));
       PARE_TRY(pare_str_puts(v->ctx, out, "\n"));
    }
