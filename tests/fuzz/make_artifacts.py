@@ -21,6 +21,7 @@ CORPUS = os.path.join(HERE, 'corpus', 'artifact')
 MAKE_LLAMA = os.path.join(os.path.dirname(HERE), 'bench', 'make_llama.py')
 SMALL = '--dim 32 --layers 1 --ffn 32 --heads 2 --kv-heads 1 --vocab 32 --context 64 --no-tokenizer'.split()
 QUANTIZE, FLOATS = '{"pass": "quant_rtn"}', '{"pass": "opt_dce"}'
+FINE = '{"pass": "quant_rtn", "type": "i4", "act": "i16"}, {"pass": "quant_kv"}, {"pass": "fuse_glu"}'
 
 
 def compress(pare, model, step, deflate):
@@ -41,6 +42,7 @@ def sound_artifacts(pare):
         yield 'small', compress(pare, small, QUANTIZE, 'false')
         yield 'small_deflated', compress(pare, small, QUANTIZE, 'true')
         yield 'small_floats', compress(pare, small, FLOATS, 'true')
+        yield 'small_i16', compress(pare, small, FINE, 'true')
     yield 'gpt2', compress(pare, os.path.join(TINY, 'gpt2'), QUANTIZE, 'true')
 
 
