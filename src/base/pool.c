@@ -20,6 +20,7 @@
 #include "base/cpu.h"
 
 enum { CACHE_LINE = 64, MOST_THREADS = 1024, PAUSES = 32 };
+enum { WORKER_STACK = 2 << 20 }; /* kernels keep sums there; some systems would give 128 KB */
 #define SPIN_SECONDS      400e-6
 #define GIVE_WAY_SECONDS  200e-6
 
@@ -220,16 +221,20 @@ static void block_signals(sigset_t *before)
 
 static void start_threads(pare_pool *pool)
 {
+   pthread_attr_t attr;
    sigset_t before;
+   pthread_attr_init(&attr);
+   pthread_attr_setstacksize(&attr, WORKER_STACK);
    block_signals(&before);
    for (int i = 0; i < pool->wanted; i++) {
       worker *w = &pool->workers[i];
       w->pool = pool;
       w->id = i;
-      if (i > 0 && pthread_create(&w->thread, NULL, worker_main, w) != 0) break;
+      if (i > 0 && pthread_create(&w->thread, &attr, worker_main, w) != 0) break;
       pool->width = i + 1;
    }
    pthread_sigmask(SIG_SETMASK, &before, NULL);
+   pthread_attr_destroy(&attr);
 }
 
 static int wanted_threads(const pare_ctx *ctx)

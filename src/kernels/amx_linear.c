@@ -4,7 +4,7 @@
  * the first-level cache such loads keep up with the products, from the second they do not (README.md), so the
  * inputs are cut into parts: the lines of two blocks of a part stay in the first-level cache while all rows of
  * a chunk pass, and those of the next part are asked for; the sums wait in memory for it. The rows of a chunk stay in
- * the second-level cache.
+ * the second-level cache; where they are too long for that, their part does while the blocks of a panel pass.
  *
  * Few rows would leave most of a tile idle and are bound by memory anyway: they go to AVX-512 VNNI. */
 #include <stdbool.h>
@@ -19,7 +19,8 @@ enum {
    PAIR_ROWS = PAIR * PARE_TILE_ROWS,
    PART_LINES = 128,        /* of a part, about: 8 KB of each block */
    MOST_ROWS = 256,         /* of a chunk */
-   CHUNK_BYTES = 1472 << 10 /* of a chunk: activations that stay in the second-level cache */
+   LONG_ROW = 4608,         /* bytes: a chunk of longer rows leaves the second-level cache */
+   PANEL = 4 * PAIR         /* blocks of a panel of long rows */
 };
 
 /* Registers, as the intrinsics want them: literal numbers. SUM<row tile><block>. */
@@ -192,16 +193,24 @@ static int64_t lines_of_part(int64_t kq)
    return (tiles + parts - 1) / parts * PARE_TILE_ROWS;
 }
 
-/* The part of blocks before `end` at a line. */
-static part part_at(const pare_linear_i8 *p, int64_t block, int64_t end, int64_t from)
+/* Blocks of a chunk, in panels: all parts of one before the next. */
+typedef struct panels {
+   int64_t block, end, width;
+} panels;
+
+/* The part at a line of a block and, if there is one, its neighbour. */
+static part part_at(const pare_linear_i8 *p, const panels *all, int64_t block, int64_t from)
 {
-   int64_t to = from + lines_of_part(p->kq), blocks = end - block < PAIR ? end - block : PAIR;
+   int64_t to = from + lines_of_part(p->kq), blocks = all->end - block < PAIR ? all->end - block : PAIR;
    return (part){ .block = block, .blocks = blocks > 0 ? blocks : 0, .from = from, .to = to < p->kq ? to : p->kq };
 }
 
-static part part_after(const pare_linear_i8 *p, const part *t, int64_t end)
+/* The same lines of the panel's next blocks, its next lines, or the next panel. */
+static part part_after(const pare_linear_i8 *p, const panels *all, const part *t)
 {
-   return t->to < p->kq ? part_at(p, t->block, end, t->to) : part_at(p, t->block + PAIR, end, 0);
+   int64_t first = t->block - (t->block - all->block) % all->width, next = t->block + PAIR;
+   if (next < first + all->width && next < all->end) return part_at(p, all, next, t->from);
+   return t->to < p->kq ? part_at(p, all, first, t->to) : part_at(p, all, first + all->width, 0);
 }
 
 static ahead ahead_of(const pare_linear_i8 *p, const part *t, int64_t times)
@@ -223,30 +232,29 @@ static void ask_ahead(ahead *a)
    a->left -= lines;
 }
 
-/* Rows [from, to), at most MOST_ROWS, of blocks [block, end). Sums that wait for no other part share one place. */
-static void chunk(const pare_linear_i8 *p, int64_t block, int64_t end, int64_t from, int64_t to)
+/* Rows [from, to), at most MOST_ROWS. Sums that wait for no other part share one place. */
+static void chunk(const pare_linear_i8 *p, const panels *all, int64_t from, int64_t to)
 {
    enum { SUMS = PAIR_ROWS * PAIR * PARE_BLOCK };
-   _Alignas(64) int32_t sums[MOST_ROWS / PAIR_ROWS * SUMS];
+   _Alignas(64) int32_t sums[PANEL / PAIR][MOST_ROWS / PAIR_ROWS][SUMS];
    int64_t shares = (to - from + PAIR_ROWS - 1) / PAIR_ROWS;
-   for (part next, t = part_at(p, block, end, 0); t.blocks > 0; t = next) {
+   for (part next, t = part_at(p, all, all->block, 0); t.blocks > 0; t = next) {
       bool whole = t.from == 0 && t.to == p->kq;
-      next = part_after(p, &t, end);
+      int64_t place = (t.block - all->block) % all->width / PAIR;
+      next = part_after(p, all, &t);
       ahead asked = ahead_of(p, &next, shares);
       for (int64_t i = 0; i < shares; i++) {
          int64_t row = from + i * PAIR_ROWS, count = to - row < PAIR_ROWS ? to - row : PAIR_ROWS;
          ask_ahead(&asked);
-         rows_of_part(p, &t, row, count, whole ? sums : sums + i * SUMS);
+         rows_of_part(p, &t, row, count, whole ? sums[0][0] : sums[place][i]);
       }
    }
 }
 
 /* Rows of a chunk: whole pairs of tiles, chunks as equal as that allows. */
-static int64_t chunk_rows(const pare_linear_i8 *p)
+static int64_t chunk_rows(int64_t m)
 {
-   int64_t most = CHUNK_BYTES / p->lda / PAIR_ROWS * PAIR_ROWS;
-   most = most < PAIR_ROWS ? PAIR_ROWS : most < MOST_ROWS ? most : MOST_ROWS;
-   int64_t chunks = (p->m + most - 1) / most, pairs = (p->m + PAIR_ROWS - 1) / PAIR_ROWS;
+   int64_t chunks = (m + MOST_ROWS - 1) / MOST_ROWS, pairs = (m + PAIR_ROWS - 1) / PAIR_ROWS;
    return (pairs + chunks - 1) / chunks * PAIR_ROWS;
 }
 
@@ -256,11 +264,11 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
       pare_avx512_linear_i8(p, block0, block1);
       return;
    }
-   int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
-   int64_t rows = chunk_rows(p);
+   int64_t blocks = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, rows = chunk_rows(p->m);
+   panels all = { block0, block1 < blocks ? block1 : blocks, 4 * p->kq > LONG_ROW ? PANEL : PAIR };
    configure(PARE_TILE_ROWS, PARE_TILE_ROWS);
    for (int64_t row = 0; row < p->m; row += rows)
-      chunk(p, block0, end, row, row + rows < p->m ? row + rows : p->m);
+      chunk(p, &all, row, row + rows < p->m ? row + rows : p->m);
    _tile_release();
 }
 

@@ -123,8 +123,21 @@ void check_int8(check *c)
    }
 }
 
+/* Rows, channels and inputs around those where a kernel that cuts them begins anew: chunks of 256 rows, pairs of blocks
+ * and panels of 8, parts of inputs, rows of activations that leave a cache. */
+static void check_cuts(check *c)
+{
+   static const struct {
+      int64_t m, n, k;
+   } cuts[] = { { 33, 48, 512 },  { 70, 33, 576 },  { 64, 65, 700 },   { 257, 40, 1030 },
+                { 9, 150, 4608 }, { 40, 300, 4612 }, { 290, 130, 5003 }, { 520, 16, 260 } };
+   for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
+      check_product(c, cuts[i].m, cuts[i].n, cuts[i].k, i % 4 == 3);
+}
+
 void check_int8_blocks(check *c)
 {
+   check_cuts(c);
    for (int64_t m = 1; m <= 9; m++) {
       check_product(c, m, 1115, 37, m % 2);
       check_product(c, m, 600, 4100 + m, m % 2 == 0);
