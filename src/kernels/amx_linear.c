@@ -193,7 +193,7 @@ static int64_t lines_of_part(int64_t kq)
    return (tiles + parts - 1) / parts * PARE_TILE_ROWS;
 }
 
-/* Blocks of a chunk, in panels: all parts of one before the next. */
+/* Blocks [block, end) of a chunk in panels of `width`, a multiple of PAIR: all parts of one before the next. */
 typedef struct panels {
    int64_t block, end, width;
 } panels;
@@ -215,11 +215,12 @@ static part part_after(const pare_linear_i8 *p, const panels *all, const part *t
 
 static ahead ahead_of(const pare_linear_i8 *p, const part *t, int64_t times)
 {
-   ahead a = { .at = p->codes + (t->block * p->kq + t->from) * PARE_TILE_BYTES };
-   a.second = t->blocks == PAIR ? p->kq * PARE_TILE_BYTES : 0;
-   a.left = t->blocks > 0 ? t->to - t->from : 0;
-   a.each = (a.left + times - 1) / times;
-   return a;
+   int64_t lines = t->to - t->from;
+   if (t->blocks == 0) return (ahead){ .left = 0 };
+   return (ahead){ .at = p->codes + (t->block * p->kq + t->from) * PARE_TILE_BYTES,
+                   .second = t->blocks == PAIR ? p->kq * PARE_TILE_BYTES : 0,
+                   .left = lines,
+                   .each = (lines + times - 1) / times };
 }
 
 static void ask_ahead(ahead *a)
