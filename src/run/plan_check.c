@@ -2,7 +2,7 @@
  *
  * Every region lives from the first stage that writes it to the last that reads it (the logits to the end).
  * In a stage workers are at different steps, so two regions of one stage live at the same time, whatever the
- * order of the steps. The one exception: b may lie exactly on a when both have the same rows of f32, the
+ * order of the steps. The one exception: b may lie exactly on a when both have rows of f32 equally far apart, the
  * stage goes row by row, and no step reads a after the one that writes b; a worker then writes only rows of b
  * whose rows of a it has used itself. Regions are taken in the order they are written and compared with those
  * still alive. */
@@ -72,6 +72,12 @@ static pare_status find_lives(checker *c)
 
 /* ---- places ---- */
 
+/* What a row, or a row of codes, takes; codes are written and read in fours. */
+static int64_t row_bytes(const pare_region *region)
+{
+   return region->codes ? (region->width + 3) / 4 * 4 : region->width * (int64_t)sizeof(float);
+}
+
 static size_t least_bytes(const pare_plan *plan, const pare_region *region)
 {
    size_t rows = (size_t)(region->of_rows ? plan->limits.rows : plan->limits.tokens);
@@ -83,8 +89,7 @@ static size_t least_bytes(const pare_plan *plan, const pare_region *region)
 static pare_status check_place(const checker *c, const pare_region *region)
 {
    size_t memory = c->plan->memory_bytes;
-   if (region->stride < region->width * (region->codes ? 1 : (int64_t)sizeof(float)))
-      return wrong(c, region->number, "has rows that overlap");
+   if (region->stride < row_bytes(region)) return wrong(c, region->number, "has rows that overlap");
    if (region->bytes < least_bytes(c->plan, region)) return wrong(c, region->number, "does not hold its rows");
    if (region->offset % 64 != 0) return wrong(c, region->number, "is not aligned");
    if (region->offset > memory || region->bytes > memory - region->offset)

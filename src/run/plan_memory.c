@@ -1,8 +1,8 @@
 /* plan_memory: lifetimes of regions, work in place, and offsets in one allocation.
  *
  * A life is counted in stages, since inside a stage workers are at different steps: whatever one worker
- * still reads, another must not overwrite with rows of something else. In place means row on row of the
- * same width, which is safe within a stage. Offsets are given largest region first, each at the lowest
+ * still reads, another must not overwrite with rows of something else. In place means row on row, equally far
+ * apart, which is safe within a stage. Offsets are given largest region first, each at the lowest
  * place where no region alive at the same time lies ("greedy by size", Pisarchyk and Lee 2020). */
 #include <stdlib.h>
 
@@ -19,7 +19,6 @@ static int64_t rows_of(const pare_plan *plan, const pare_region *region)
 {
    return region->of_rows ? plan->limits.rows : plan->limits.tokens;
 }
-
 
 pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
 {

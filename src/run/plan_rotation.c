@@ -1,21 +1,29 @@
 /* plan_rotation: what would be rotated back and forth stays rotated.
  *
  * Attention over the i8 cache ends with results that are rotated as the cached values are, in blocks that divide a
- * head. The product after it rotates its input in blocks of K. Where these are the same blocks, and nothing else reads
- * the results, neither is done: the transform is its own inverse. */
+ * head. Products of them rotate their input in blocks of K. Where these are the same blocks, and nothing else reads
+ * the results, neither is done: the transform is its own inverse. Whether products share a step does not matter, so
+ * that a graph runs to the same bits whatever was fused. */
 #include "run/plan.h"
 
-/* The only step that reads the region; NULL if there are several or none. */
-static pare_step *only_reader(const pare_plan *plan, const pare_region *region)
+/* Whether all that reads the region rotates it, in such blocks. */
+static bool is_rotated_by_all(const pare_plan *plan, const pare_region *region, int64_t rotation)
 {
-   pare_step *reader = NULL;
+   bool is_read = false;
    for (size_t i = 0; i < plan->n_steps; i++) {
-      pare_step *step = &plan->steps[i];
+      const pare_step *step = &plan->steps[i];
       if (step->in[0] != region && step->in[1] != region) continue;
-      if (reader) return NULL;
-      reader = step;
+      bool rotates = step->kind == PARE_STEP_QUANTIZE || step->kind == PARE_STEP_ROTATE;
+      if (!rotates || step->quantize.rotation != rotation) return false;
+      is_read = true;
    }
-   return region->kept ? NULL : reader;
+   return is_read && !region->kept;
+}
+
+static void stop_rotating(pare_plan *plan, const pare_region *region)
+{
+   for (size_t i = 0; i < plan->n_steps; i++)
+      if (plan->steps[i].in[0] == region) plan->steps[i].quantize.rotation = 0;
 }
 
 void pare_plan_keep_rotations(pare_plan *plan)
@@ -23,11 +31,9 @@ void pare_plan_keep_rotations(pare_plan *plan)
    for (size_t i = 0; i < plan->n_steps; i++) {
       pare_step *step = &plan->steps[i];
       if (step->kind != PARE_STEP_ATTENTION || step->attention.cache->dtype != PARE_I8) continue;
-      pare_step *reader = only_reader(plan, step->out);
-      if (!reader || (reader->kind != PARE_STEP_QUANTIZE && reader->kind != PARE_STEP_ROTATE)) continue;
       int64_t rotation = pare_cache_rotation(step->attention.cache);
-      if (rotation == 0 || reader->quantize.rotation != rotation) continue;
-      reader->quantize.rotation = 0;
+      if (rotation == 0 || !is_rotated_by_all(plan, step->out, rotation)) continue;
+      stop_rotating(plan, step->out);
       step->attention.stays_rotated = true;
    }
 }

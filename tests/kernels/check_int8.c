@@ -142,6 +142,9 @@ void check_int8_blocks(check *c)
       check_product(c, m, 1115, 37, m % 2);
       check_product(c, m, 600, 4100 + m, m % 2 == 0);
    }
+   for (int i = 0; i < 40; i++) {
+      check_product(c, check_range(c, 10, 300), check_range(c, 1, 40), check_range(c, 480, 2600), i % 4 == 0);
+   }
 }
 
 static void check_row(check *c, int64_t k, int64_t rot, const float *x)

@@ -48,7 +48,7 @@ void check_same(check *c, const char *what, check_out a, check_out b, bool float
 void check_true(check *c, const char *what, bool holds);
 
 void check_int8(check *c);
-void check_int8_blocks(check *c);   /* more blocks than a kernel takes at a time */
+void check_int8_blocks(check *c);   /* more blocks, rows and inputs than a kernel takes at a time */
 void check_groups(check *c);
 void check_quant(check *c);
 void check_norm_quant(check *c);

@@ -23,6 +23,7 @@ typedef struct tiny {
    const char *act;             /* with i8: "i16", "f32" (then gates stay floats), or NULL for activations of i8 */
    const char *cache;           /* "f32", "f16", "i8" */
    const char *weights;         /* encoding of the float matrices */
+   bool twice;                  /* two layers read the results of attention */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
 } tiny;
 
@@ -169,7 +170,10 @@ static inline int tiny_attention(tiny_text *t, const tiny *m, int layer, int x)
    TINY_TEXT(attrs, "{\"heads\":%d,\"kv_heads\":%d,\"head_dim\":%d,\"scale\":0.25,\"window\":%d}", m->heads,
              m->kv_heads, m->head_dim, m->window);
    int y = tiny_node(t, "attention", "attention", layer, inputs, "", attrs, "tokens", width);
-   return tiny_linear(t, m, "o", layer, y, m->dim, width, m->gpt2, "tokens");
+   int o = tiny_linear(t, m, "o", layer, y, m->dim, width, m->gpt2, "tokens");
+   if (!m->twice) return o;
+   int other = tiny_linear(t, m, "other", layer, y, m->dim, width, m->gpt2, "tokens");
+   return tiny_pair(t, "add", "both", layer, o, other, m->dim);
 }
 
 static inline int tiny_mlp(tiny_text *t, const tiny *m, int layer, int x)

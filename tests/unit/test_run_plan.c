@@ -166,7 +166,7 @@ static size_t spoil_places(pare_ctx *ctx, pare_plan *plan)
       size_t offset = a->offset;
       for (size_t j = 0; j < plan->n_regions; j++) {
          const pare_region *b = plan->regions[j];
-         bool harmless = i == j || !lives_meet(a, b) || a->width == b->width || !stands_alone(plan, a) ||
+         bool harmless = i == j || !lives_meet(a, b) || a->stride == b->stride || !stands_alone(plan, a) ||
                          !stands_alone(plan, b);
          a->offset = b->offset;
          if (harmless || a->offset + a->bytes > plan->memory_bytes) continue;
@@ -200,6 +200,13 @@ START_TEST(the_proof_finds_what_is_wrong)
       region->bytes = 0;
       assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "does not hold its rows");
       region->bytes = bytes;
+      for (size_t i = 0; i < plan->n_regions; i++) {
+         region = plan->regions[i];
+         int64_t stride = region->stride;
+         region->stride = (region->codes ? (region->width + 3) / 4 * 4 : 4 * region->width) - 1;
+         assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "has rows that overlap");
+         region->stride = stride;
+      }
       pare_step first = plan->steps[0];
       plan->steps[0].in[0] = plan->logits;
       assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "read before it is written");

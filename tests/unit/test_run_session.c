@@ -124,18 +124,30 @@ START_TEST(agrees_with_the_reference)
 }
 END_TEST
 
+/* Attention whose results stay rotated, for two products. */
+static void make_rotated(tiny *m)
+{
+   m->cache = "i8";
+   m->heads = m->kv_heads = 3;
+   m->head_dim = 64;
+   m->dim = 192;
+   m->twice = true;
+}
+
 /* What a graph was fused into runs to the same bits. */
 START_TEST(fused_as_unfused)
 {
    pare_ctx ctx;
    unit_heap heap;
    unit_heap_init(&ctx, &heap);
-   for (int i = 0; i < 12; i++) {
+   for (int i = 0; i < 24; i++) {
       tiny m = i % 2 ? tiny_gpt2() : tiny_llama();
       uint32_t tokens[N];
-      m.i8 = i / 2 > 0;
-      m.bits = i / 2 == 2 ? 4 : i / 2 == 3 ? 2 : 0;
-      m.act = i < 8 ? NULL : i < 10 ? "i16" : "f32";
+      int kind = i / 2 % 6;
+      m.i8 = kind > 0;
+      m.bits = kind == 2 ? 4 : kind == 3 ? 2 : 0;
+      m.act = kind < 4 ? NULL : kind == 4 ? "i16" : "f32";
+      if (i >= 12) make_rotated(&m);
       tiny_tokens(&m, 5, tokens, N);
       pare_model *fused = tiny_model(&ctx, &m);
       m.fused = false;
