@@ -206,11 +206,12 @@ static part part_after(const pare_linear_i8 *p, const part *t, int64_t end)
 
 static ahead ahead_of(const pare_linear_i8 *p, const part *t, int64_t times)
 {
-   ahead a = { .at = p->codes + (t->block * p->kq + t->from) * PARE_TILE_BYTES };
-   a.second = t->blocks == PAIR ? p->kq * PARE_TILE_BYTES : 0;
-   a.left = t->blocks > 0 ? t->to - t->from : 0;
-   a.each = (a.left + times - 1) / times;
-   return a;
+   if (t->blocks == 0) return (ahead){ 0 };
+   int64_t lines = t->to - t->from;
+   return (ahead){ .at = p->codes + (t->block * p->kq + t->from) * PARE_TILE_BYTES,
+                   .second = t->blocks == PAIR ? p->kq * PARE_TILE_BYTES : 0,
+                   .left = lines,
+                   .each = (lines + times - 1) / times };
 }
 
 static void ask_ahead(ahead *a)
