@@ -98,6 +98,8 @@ static void put_step(pare_json_writer *json, const pare_step *step)
    put_numbers(json, "reads", step, false);
    put_numbers(json, "writes", step, true);
    put_weights(json, step);
+   if (step->kind == PARE_STEP_ATTENTION)
+      pare_json_put_bool(json, "stays_rotated", step->attention.stays_rotated);
    pare_json_close_object(json);
 }
 
@@ -121,6 +123,7 @@ static void put_region(pare_json_writer *json, const view *v, const pare_region 
    pare_json_put_int(json, "width", region->width);
    pare_json_put_int(json, "rows", rows_of(v, region));
    pare_json_put_string(json, "holds", held[region->codes]);
+   pare_json_put_int(json, "row_stride_bytes", region->stride);
    pare_json_put_int(json, "bytes", (int64_t)region->bytes);
    pare_json_put_int(json, "offset", (int64_t)region->offset);
    pare_json_put_int(json, "first_stage", (int64_t)region->first_stage);

@@ -63,16 +63,16 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
 #include "kernels/attention_i8_body.h"
 
 static void attention_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
-                         int64_t n, float scale, void *scratch)
+                         int64_t n, float scale, bool stay_rotated, void *scratch)
 {
    if (n <= FEW_ROWS || kv->head_dim % PARE_TILE_BYTES != 0) {
-      pare_avx512_attend_i8(self, kv, rows, n, scale, scratch);
+      pare_avx512_attend_i8(self, kv, rows, n, scale, stay_rotated, scratch);
       return;
    }
    const uint8_t r = n < TILE_ROWS ? (uint8_t)n : TILE_ROWS;
    const uint8_t tile_rows[PARE_TILES] = { r, r, r, r, r, PARE_TILE_ROWS, PARE_TILE_ROWS, PARE_TILE_ROWS };
    pare_tiles_configure(tile_rows);
-   attend(self, kv, rows, n, scale, scratch);
+   attend(self, kv, rows, n, scale, stay_rotated, scratch);
    _tile_release();
 }
 

@@ -185,7 +185,7 @@ static void rows_of_part(const pare_linear_i8 *p, const part *t, int64_t row, in
    }
 }
 
-/* Parts of a block are equal and about PART_LINES long. */
+/* Parts of a block are equal: as many as come next to PART_LINES each. */
 static int64_t lines_of_part(int64_t kq)
 {
    int64_t parts = kq < PART_LINES ? 1 : (kq + PART_LINES / 2) / PART_LINES;

@@ -107,13 +107,13 @@ static void add_pass(const attention_pass *pass, const attention_work *w)
 }
 
 static void end_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
-                     int64_t n, const attention_work *w)
+                     int64_t n, bool stay_rotated, const attention_work *w)
 {
    for (int64_t r = 0; r < n; r++) {
       const float *out = w->out + r * w->dims;
       const float share = 1.0f / w->sum[r];
       for (int64_t d = 0; d < kv->head_dim; d++) rows[r].out[d] = out[d] * share;
-      self->hadamard(rows[r].out, kv->head_dim, kv->out_rotation);
+      self->hadamard(rows[r].out, kv->head_dim, stay_rotated ? 0 : kv->rotation);
    }
 }
 
@@ -166,7 +166,7 @@ static void plan_asking(const pare_kv_i8 *kv, const attention_pass *pass, const 
 }
 
 static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                   float scale, void *scratch)
+                   float scale, bool stay_rotated, void *scratch)
 {
    attention_work w = lay_out(kv, scratch);
    attention_span span = span_of(rows, n);
@@ -190,7 +190,7 @@ static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_at
       multiply_pass_values(&pass, &w);
       add_pass(&pass, &w);
    }
-   end_rows(self, kv, rows, n, &w);
+   end_rows(self, kv, rows, n, stay_rotated, &w);
 }
 
 #endif

@@ -86,9 +86,9 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
 #include "kernels/attention_i8_body.h"
 
 void pare_avx512_attend_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                           float scale, void *scratch)
+                           float scale, bool stay_rotated, void *scratch)
 {
-   attend(self, kv, rows, n, scale, scratch);
+   attend(self, kv, rows, n, scale, stay_rotated, scratch);
 }
 
 void pare_avx512_attention_i8(pare_kernels *k)

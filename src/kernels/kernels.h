@@ -24,6 +24,7 @@
 #ifndef PARE_KERNELS_KERNELS_H
 #define PARE_KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Storage of float weights. */
@@ -72,7 +73,6 @@ typedef struct pare_kv_i8 {
                              scales of the keys, f32 [64], scales of the values, f32 [64] */
    int64_t head_dim;   /* a multiple of 4, at most PARE_KV_MAX_DIM */
    int64_t rotation;   /* 0, 32, 64 or 128, dividing head_dim */
-   int64_t out_rotation; /* of results, which attention finds rotated: `rotation` rotates them back, 0 leaves them */
 } pare_kv_i8;
 
 /* A query head at one position: out[head_dim] from q[head_dim] over the cached positions [from, to), from <
@@ -236,10 +236,10 @@ struct pare_kernels {
     *    s_j = (float)(exact sum of a * key codes of j) * ((t * scale) * key scale of j)
     *    w_j = p_j * value scale of j, rounded over the block to codes u_j (0..255) and a scale z (round.h)
     *    out[d] = fma((float)(exact sum over j of u_j * value codes), z, out[d] * c)
-    * and finally out[d] * (1 / l), rotated by the cache's out_rotation. scratch: 64-byte aligned,
-    * pare_attention_i8_scratch bytes. */
+    * and finally out[d] * (1 / l), rotated back unless `stay_rotated`, for a reader that would rotate them so.
+    * scratch: 64-byte aligned, pare_attention_i8_scratch bytes. */
    void (*attention_i8)(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
-                        int64_t n, float scale, void *scratch);
+                        int64_t n, float scale, bool stay_rotated, void *scratch);
 };
 
 /* Bytes of a block of the int8 cache, a multiple of 64, and of the scratch memory of attention_i8. */

@@ -63,7 +63,7 @@ void pare_avx512_attention_i8(pare_kernels *k);
 void pare_avx512_fill(pare_kernels *k);
 void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
 void pare_avx512_attend_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                           float scale, void *scratch);
+                           float scale, bool stay_rotated, void *scratch);
 
 /* After pare_avx512_fill, with tiles. */
 void pare_amx_linear(pare_kernels *k);

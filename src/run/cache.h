@@ -47,11 +47,9 @@ static inline int64_t pare_cache_rotation(const pare_cache *cache)
 
 static inline pare_kv_i8 pare_cache_i8(const pare_cache *cache, int64_t slot, int64_t head)
 {
-   int64_t rotation = pare_cache_rotation(cache);
    return (pare_kv_i8){ .blocks = pare_cache_keys(cache, slot, head),
                         .head_dim = cache->head_dim,
-                        .rotation = rotation,
-                        .out_rotation = rotation };
+                        .rotation = pare_cache_rotation(cache) };
 }
 
 static inline unsigned char *pare_cache_values(const pare_cache *cache, int64_t slot, int64_t head)

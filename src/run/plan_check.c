@@ -90,6 +90,7 @@ static pare_status check_place(const checker *c, const pare_region *region)
 {
    size_t memory = c->plan->memory_bytes;
    if (region->stride < row_bytes(region)) return wrong(c, region->number, "has rows that overlap");
+   if (region->kept && region->stride != row_bytes(region)) return wrong(c, region->number, "has gaps between rows");
    if (region->bytes < least_bytes(c->plan, region)) return wrong(c, region->number, "does not hold its rows");
    if (region->offset % 64 != 0) return wrong(c, region->number, "is not aligned");
    if (region->offset > memory || region->bytes > memory - region->offset)

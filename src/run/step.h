@@ -32,7 +32,7 @@ static inline float *pare_region_row(const pare_region *region, int64_t row)
    return (float *)(void *)(region->at + row * region->stride);
 }
 
-static inline int64_t pare_region_floats(const pare_region *region)
+static inline int64_t pare_region_row_floats(const pare_region *region)
 {
    return region->stride / (int64_t)sizeof(float);
 }

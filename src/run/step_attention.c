@@ -90,8 +90,7 @@ static void attend(const pare_run *run, const pare_step *step, const pare_attent
    float scale = step->attention.scale;
    if (cache->dtype == PARE_I8) {
       pare_kv_i8 kv = pare_cache_i8(cache, slot, kv_head);
-      if (step->attention.stays_rotated) kv.out_rotation = 0;
-      kernels->attention_i8(kernels, &kv, rows, n, scale, scratch);
+      kernels->attention_i8(kernels, &kv, rows, n, scale, step->attention.stays_rotated, scratch);
       return;
    }
    const void *keys = pare_cache_keys(cache, slot, kv_head), *values = pare_cache_values(cache, slot, kv_head);

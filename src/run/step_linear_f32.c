@@ -42,7 +42,7 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
                      int64_t end, float *out, int64_t ldo)
 {
    int64_t k = step->linear.k;
-   run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], row), pare_region_floats(step->in[0]),
+   run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], row), pare_region_row_floats(step->in[0]),
                           end - row,
                           p->part->bias ? p->part->bias + p->first : NULL, out, ldo, p->channels);
 }
@@ -56,15 +56,15 @@ static void multiply_gated(const pare_run *run, const pare_step *step, const pie
    other.part = &step->linear.parts[1];
    multiply(run, step, p, panel, row, end, gate, p->channels);
    multiply(run, step, &other, panel + step->linear.k * PARE_BLOCK, row, end, up, p->channels);
-   pare_run_gate(run, step, gate, up, end - row, p->channels, out, pare_region_floats(p->part->out));
+   pare_run_gate(run, step, gate, up, end - row, p->channels, out, pare_region_row_floats(p->part->out));
 }
 
 static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, const float *panel,
                            int64_t row, int64_t end)
 {
    float *out = pare_region_row(p->part->out, row) + p->first;
-   multiply(run, step, p, panel, row, end, out, pare_region_floats(p->part->out));
-   pare_run_activate(step, end - row, p->channels, out, pare_region_floats(p->part->out));
+   multiply(run, step, p, panel, row, end, out, pare_region_row_floats(p->part->out));
+   pare_run_activate(step, end - row, p->channels, out, pare_region_row_floats(p->part->out));
 }
 
 static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)

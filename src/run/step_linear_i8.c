@@ -102,7 +102,7 @@ static float *place_of(const piece *p)
 static void multiply_plain(const pare_run *run, const pare_step *step, const piece *p, int worker)
 {
    float *out = place_of(p);
-   int64_t ldo = pare_region_floats(p->part->out);
+   int64_t ldo = pare_region_row_floats(p->part->out);
    multiply(run, step, p, out, ldo, worker);
    pare_run_activate(step, p->end - p->row, channels_of(p), out, ldo);
 }
@@ -116,7 +116,7 @@ static void multiply_gated(const pare_run *run, const pare_step *step, const pie
    other.part = &step->linear.parts[1];
    multiply(run, step, p, gate, width, worker);
    multiply(run, step, &other, up, width, worker);
-   pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), pare_region_floats(p->part->out));
+   pare_run_gate(run, step, gate, up, p->end - p->row, width, place_of(p), pare_region_row_floats(p->part->out));
 }
 
 /* What is applied to results, or made of them, finds them in the cache: chunks of rows, and of as many blocks as fit

@@ -370,7 +370,7 @@ static void bench_attention(bench *b, int64_t n, int64_t head_dim, int64_t keys)
 static void attention_i8_run(void *arg)
 {
    attention_job *j = arg;
-   j->k->attention_i8(j->k, &j->kv, j->rows, j->n, 0.125f, j->scratch);
+   j->k->attention_i8(j->k, &j->kv, j->rows, j->n, 0.125f, false, j->scratch);
 }
 
 /* n: query rows that share the keys. */
@@ -379,9 +379,7 @@ static void bench_attention_i8(bench *b, int64_t n, int64_t head_dim, int64_t ke
    int64_t bytes = (keys + PARE_ATTN_BLOCK - 1) / PARE_ATTN_BLOCK * pare_kv_i8_block_bytes(head_dim);
    attention_job j = job_of_rows(b, n, head_dim, keys);
    j.scratch = check_input(&b->c, (size_t)pare_attention_i8_scratch(head_dim));
-   int64_t rotation = head_dim < 128 ? head_dim : 128;
-   j.kv = (pare_kv_i8){ .blocks = check_input(&b->c, (size_t)bytes), .head_dim = head_dim, .rotation = rotation,
-                        .out_rotation = rotation };
+   j.kv = (pare_kv_i8){ check_input(&b->c, (size_t)bytes), head_dim, head_dim < 128 ? head_dim : 128 };
    float *row = check_floats(&b->c, head_dim, 0), *tmp = check_input(&b->c, (size_t)head_dim * 8);
    for (int64_t p = 0; p < keys; p++) b->k->kv_store_i8(b->k, row, row, &j.kv, p, tmp);
    double t = fastest(b, attention_i8_run, &j);

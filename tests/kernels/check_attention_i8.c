@@ -18,8 +18,7 @@ static pare_kv_i8 cache_of(const attention_case *t, void *blocks)
    int64_t rotation = 128;
    while (rotation >= 32 && t->head_dim % rotation) rotation /= 2;
    if (rotation < 32) rotation = 0;
-   return (pare_kv_i8){ .blocks = blocks, .head_dim = t->head_dim, .rotation = rotation,
-                        .out_rotation = t->rotated ? 0 : rotation };
+   return (pare_kv_i8){ .blocks = blocks, .head_dim = t->head_dim, .rotation = rotation };
 }
 
 /* Stores the positions that rows see in two caches that were filled with noise, NaN as scales. */
@@ -47,7 +46,7 @@ static void attend(const pare_kernels *k, const attention_case *t, const int64_t
    for (int64_t r = 0; r < t->rows; r++)
       rows[r] =
          (pare_attention_row){ q + r * t->head_dim, (float *)out.data + r * t->head_dim, from[r], to[r] };
-   k->attention_i8(k, &kv, rows, t->rows, 0.3f, scratch);
+   k->attention_i8(k, &kv, rows, t->rows, 0.3f, t->rotated, scratch);
 }
 
 static void check_case(check *c, const attention_case *t)
