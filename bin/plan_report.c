@@ -208,7 +208,9 @@ static pare_status print_step(const view *v, const pare_step *step, pare_str *ou
    if (pare_step_outputs(step)) PARE_TRY(pare_str_puts(v->ctx, out, " ->"));
    for (size_t i = 0; i < pare_step_outputs(step); i++)
       PARE_TRY(pare_str_printf(v->ctx, out, " r%zu", pare_step_output(step, i)->number));
-   if (!is_linear(step)) return pare_str_printf(v->ctx, out, "   %s\n", step->node->name);
+   bool rotated = step->kind == PARE_STEP_ATTENTION && step->attention.stays_rotated;
+   if (!is_linear(step))
+      return pare_str_printf(v->ctx, out, "   %s%s\n", step->node->name, rotated ? " (stays rotated)" : "");
    for (size_t i = 0; i < step->linear.n_parts; i++) {
       const pare_weight *weight = step->linear.parts[i].weight;
       PARE_TRY(pare_str_printf(v->ctx, out, "%s%s (%s)", i ? ", " : "   ", weight->name,
