@@ -25,11 +25,6 @@ static bool is_linear(const pare_step *step)
    return step->kind == PARE_STEP_LINEAR_I8 || step->kind == PARE_STEP_LINEAR_F32;
 }
 
-static int64_t rows_of(const view *v, const pare_region *region)
-{
-   return region->of_rows ? v->plan->limits.rows : v->plan->limits.tokens;
-}
-
 /* By the type of the cache. */
 static const char *const attention_names[] = {
    [PARE_F32] = "attention_f32", [PARE_F16] = "attention", [PARE_I8] = "attention_i8"
@@ -121,7 +116,7 @@ static void put_region(pare_json_writer *json, const view *v, const pare_region 
 {
    pare_json_open_object(json, NULL);
    pare_json_put_int(json, "width", region->width);
-   pare_json_put_int(json, "rows", rows_of(v, region));
+   pare_json_put_int(json, "rows", pare_region_rows(v->plan, region));
    pare_json_put_string(json, "holds", held[region->codes]);
    pare_json_put_int(json, "row_stride_bytes", region->stride);
    pare_json_put_int(json, "bytes", (int64_t)region->bytes);
@@ -237,8 +232,8 @@ static pare_status print_regions(const view *v, pare_str *out)
    for (size_t i = 0; i < v->plan->n_regions; i++) {
       const pare_region *r = v->plan->regions[i];
       PARE_TRY(pare_str_printf(v->ctx, out, "r%-6zu %9lld %8lld %-5s %12zu %12zu  %zu..%zu", r->number,
-                               (long long)r->width, (long long)rows_of(v, r), held[r->codes], r->bytes, r->offset,
-                               r->first_stage, r->last_stage));
+                               (long long)r->width, (long long)pare_region_rows(v->plan, r), held[r->codes],
+                               r->bytes, r->offset, r->first_stage, r->last_stage));
       if (r->same_as) PARE_TRY(pare_str_printf(v->ctx, out, "  r%zu", r->same_as->number));
       PARE_TRY(pare_str_puts(v->ctx, out, "\n"));
    }

@@ -20,7 +20,8 @@
 typedef struct pare_region {
    size_t number;               /* its place in the plan's list */
    int64_t width;               /* elements of a row */
-   int64_t stride;              /* bytes from row to row, of codes from row of codes to row of codes */
+   int64_t stride;              /* bytes from row to row, of codes from row of codes to row of codes: an odd number of
+                                   cache lines, but of the logits without gaps */
    bool of_rows;                /* a row is a wanted logit row, else a token */
    int codes;                   /* rows of int8 codes a row: 0 for f32, 1, or 2 for 16 bits (quant_row_i16) */
    bool kept;                   /* an output of the graph: lives to the end */
@@ -31,14 +32,12 @@ typedef struct pare_region {
    unsigned char *at;           /* address, once memory is attached */
 } pare_region;
 
-/* A quantized region's parts, for `rows` rows at most, in rows of codes: the two of a row of 16 bits are
- * neighbours. */
+/* A quantized region's parts, in rows of codes: the two of a row of 16 bits are neighbours. */
 typedef struct pare_region_codes {
    int8_t *codes;     /* [codes * rows], row stride the region's, 64-byte aligned */
    float *scales;     /* [codes * rows] */
    int32_t *sums;     /* [codes * rows] */
 } pare_region_codes;
-pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows);
 
 typedef enum pare_step_kind {
    PARE_STEP_EMBED,
@@ -152,6 +151,13 @@ pare_status pare_plan_create(pare_ctx *ctx, const pare_graph *graph, const pare_
 void pare_plan_destroy(pare_ctx *ctx, pare_plan *plan); /* NULL is fine */
 /* Gives the regions their addresses; memory: memory_bytes, 64-byte aligned. */
 void pare_plan_attach(pare_plan *plan, unsigned char *memory);
+
+/* Most rows of a region: rows or tokens of a batch. */
+static inline int64_t pare_region_rows(const pare_plan *plan, const pare_region *region)
+{
+   return region->of_rows ? plan->limits.rows : plan->limits.tokens;
+}
+pare_region_codes pare_region_codes_of(const pare_plan *plan, const pare_region *region);
 
 /* Bytes of everything the plan itself owns, rope tables and vectors included; not the memory of regions and
  * caches. */

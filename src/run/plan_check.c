@@ -80,7 +80,7 @@ static int64_t row_bytes(const pare_region *region)
 
 static size_t least_bytes(const pare_plan *plan, const pare_region *region)
 {
-   size_t rows = (size_t)(region->of_rows ? plan->limits.rows : plan->limits.tokens);
+   size_t rows = (size_t)pare_region_rows(plan, region);
    size_t stride = (size_t)region->stride, codes = (size_t)region->codes;
    if (!codes) return rows * stride;
    return rows * codes * (stride + sizeof(float) + sizeof(int32_t));

@@ -15,14 +15,9 @@ static size_t align_up(size_t bytes)
    return (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
-static int64_t rows_of(const pare_plan *plan, const pare_region *region)
+pare_region_codes pare_region_codes_of(const pare_plan *plan, const pare_region *region)
 {
-   return region->of_rows ? plan->limits.rows : plan->limits.tokens;
-}
-
-pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
-{
-   int64_t all = rows * region->codes;
+   int64_t all = pare_region_rows(plan, region) * region->codes;
    unsigned char *scales = region->at + region->stride * all;
    return (pare_region_codes){ .codes = (int8_t *)region->at, .scales = (float *)scales,
                                .sums = (int32_t *)(scales + align_up((size_t)all * 4)) };
@@ -30,7 +25,8 @@ pare_region_codes pare_region_codes_of(const pare_region *region, int64_t rows)
 
 static pare_status size_region(pare_ctx *ctx, const pare_plan *plan, pare_region *region)
 {
-   size_t rows = (size_t)rows_of(plan, region), row = (size_t)region->stride, codes = (size_t)region->codes, bytes;
+   size_t rows = (size_t)pare_region_rows(plan, region), row = (size_t)region->stride, bytes;
+   size_t codes = (size_t)region->codes;
    if (codes) row *= codes;
    bool over = __builtin_mul_overflow(rows, row, &bytes) || bytes > PTRDIFF_MAX / 4;
    if (over)

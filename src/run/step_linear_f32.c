@@ -42,9 +42,9 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
                      int64_t end, float *out, int64_t ldo)
 {
    int64_t k = step->linear.k;
+   const float *bias = p->part->bias ? p->part->bias + p->first : NULL;
    run->kernels->gemm_f32(panel, k, pare_region_row(step->in[0], row), pare_region_row_floats(step->in[0]),
-                          end - row,
-                          p->part->bias ? p->part->bias + p->first : NULL, out, ldo, p->channels);
+                          end - row, bias, out, ldo, p->channels);
 }
 
 static void multiply_gated(const pare_run *run, const pare_step *step, const piece *p, float *panel, int64_t row,
@@ -63,8 +63,9 @@ static void multiply_plain(const pare_run *run, const pare_step *step, const pie
                            int64_t row, int64_t end)
 {
    float *out = pare_region_row(p->part->out, row) + p->first;
-   multiply(run, step, p, panel, row, end, out, pare_region_row_floats(p->part->out));
-   pare_run_activate(step, end - row, p->channels, out, pare_region_row_floats(p->part->out));
+   int64_t ldo = pare_region_row_floats(p->part->out);
+   multiply(run, step, p, panel, row, end, out, ldo);
+   pare_run_activate(step, end - row, p->channels, out, ldo);
 }
 
 static void work_on_block(const pare_run *run, const pare_step *step, int64_t block, int worker)

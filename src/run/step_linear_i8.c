@@ -50,9 +50,8 @@ static int64_t channels_of(const piece *p)
 static void multiply_codes(const pare_run *run, const pare_step *step, const piece *p, const float *bias, float *out,
                            int64_t ldo, int worker)
 {
-   const pare_session_options *limits = &run->plan->limits;
    const pare_linear_part *part = p->part;
-   pare_region_codes x = pare_region_codes_of(step->in[0], step->of_rows ? limits->rows : limits->tokens);
+   pare_region_codes x = pare_region_codes_of(run->plan, step->in[0]);
    const uint8_t *data = pare_buffer_data(part->weight->data);
    const void *scales = data + pare_encoding_scales_at(&part->weight->encoding, part->n, step->linear.k);
    int64_t codes = step->in[0]->codes, first = p->row * codes;

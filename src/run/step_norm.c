@@ -16,8 +16,7 @@ static void normalize(const pare_run *run, const pare_step *step, const float *x
 static void norm_quant(const pare_run *run, const pare_step *step, const float *a, const float *b, float *sum,
                        const pare_region *out, int64_t row, int worker)
 {
-   pare_region_codes codes =
-      pare_region_codes_of(out, out->of_rows ? run->plan->limits.rows : run->plan->limits.tokens);
+   pare_region_codes codes = pare_region_codes_of(run->plan, out);
    pare_norm_quant args = { .a = a,
                             .b = b,
                             .sum = sum,

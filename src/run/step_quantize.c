@@ -6,8 +6,7 @@
 void pare_run_quantize(const pare_run *run, const pare_region *out, int64_t rotation, int64_t row, const float *x,
                        float *tmp)
 {
-   pare_region_codes to =
-      pare_region_codes_of(out, out->of_rows ? run->plan->limits.rows : run->plan->limits.tokens);
+   pare_region_codes to = pare_region_codes_of(run->plan, out);
    int64_t at = row * out->codes, k = out->width, kpad = (k + 3) / 4 * 4;
    int8_t *codes = to.codes + at * out->stride;
    float *scale = to.scales + at;
