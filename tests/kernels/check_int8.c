@@ -200,7 +200,7 @@ static void check_largest_code(check *c)
 {
    static const int exponents[] = { -120, -112, -1, 0, 127 };
    bool holds = true;
-   for (int i = 0; i < 4; i++) {
+   for (size_t i = 0; i < sizeof exponents / sizeof *exponents; i++) {
       for (uint32_t mantissa = 0; mantissa < 1u << 23; mantissa++) {
          uint32_t bits = (uint32_t)(exponents[i] + 127) << 23 | mantissa;
          float most = pare_f32_from_bits(bits);

@@ -308,6 +308,9 @@ START_TEST(same_bits_of_many_rows)
       m.layers = 1;
       m.context = MOST_TOKENS;
       m.window = 40;
+      m.cache = i % 2 ? "f32" : "i8";
+      m.heads = m.kv_heads = m.gpt2 ? m.heads : 2;
+      m.head_dim = m.gpt2 ? m.head_dim : 64;
       tiny_tokens(&m, 6, tokens, MOST_TOKENS);
       pare_model *model = tiny_model(&ctx, &m);
       float *first = run_sequence(&ctx, model, tokens, MOST_TOKENS, 64, 0);
