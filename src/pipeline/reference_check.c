@@ -67,8 +67,8 @@ static int32_t draw_int(const pare_value *input, int64_t bound, int64_t i, int64
    return (place > 1 ? drawn : place == 0) ^ opposite;
 }
 
-/* Every row begins with a 1 and a 0, or a number above and one below 0, or the opposite: whatever a mask makes of
- * them, some of a row is attended. Where nothing is, exporters average over nonsense. */
+/* Every row begins with a 1 and a 0, or a number above and one below 0: whatever a mask makes of them, some of a row
+ * is attended. Where nothing is, exporters average over nonsense. opposite: zeros for ones and ones for zeros. */
 static void draw(const pare_graph *graph, const pare_value *input, bool opposite, pare_rng *rng, void *data)
 {
    pare_type type = pare_type_concrete(&input->type, &sizes);
@@ -80,8 +80,7 @@ static void draw(const pare_graph *graph, const pare_value *input, bool opposite
          continue;
       }
       float drawn = (float)(pare_rng_unit(rng) * 4 - 2);
-      drawn = place == 0 ? fabsf(drawn) : place == 1 ? -fabsf(drawn) : drawn;
-      ((float *)data)[i] = opposite ? -drawn : drawn;
+      ((float *)data)[i] = place == 0 ? fabsf(drawn) : place == 1 ? -fabsf(drawn) : drawn;
    }
 }
 
@@ -172,7 +171,8 @@ static pare_status compare(pare_ctx *ctx, const pare_pass *pass, const pare_grap
    return status;
 }
 
-/* A mask beside a causal one may leave nothing to the first token: then its opposite tells. */
+/* A mask of zeros and ones beside a causal one may leave nothing to the first token: then its opposite tells. Without
+ * such an input the second draw is the first. */
 pare_status pare_reference_check(pare_ctx *ctx, const pare_pass *pass, const pare_graph *before,
                                  const pare_graph *after)
 {
