@@ -4,19 +4,18 @@
  * A feature counts only if XCR0 says that the operating system saves its registers; for AMX, Linux must also
  * grant the tile data to the process, which is asked for here (arch_prctl, Linux 5.16). Intel SDM volume 1,
  * chapters 13 and 18; AMD APM volume 3, appendix E. */
-#define _DEFAULT_SOURCE   /* syscall */
+#define _DEFAULT_SOURCE   /* syscall, sysconf's caches */
 #include "base/cpu.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
@@ -187,6 +186,16 @@ void pare_fp_restore(unsigned state)
 }
 
 #endif
+
+pare_cache_sizes pare_cpu_cache_sizes(void)
+{
+   long l1 = -1, l2 = -1;
+#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
+   l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+   l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+   return (pare_cache_sizes){ .l1 = l1 > 0 ? l1 : 32 << 10, .l2 = l2 > 0 ? l2 : 512 << 10 };
+}
 
 bool pare_cpu_parse(const char *name, unsigned detected, unsigned *mask)
 {

@@ -1,5 +1,5 @@
-/* cpu: which instruction sets may be used, what the machine is called, and the floating-point modes of a
- * thread.
+/* cpu: which instruction sets may be used, how large the caches are, what the machine is called, and the
+ * floating-point modes of a thread.
  *
  *    unsigned have = pare_cpu_detect(), use;
  *    if (!pare_cpu_parse("avx512", have, &use)) ...       the --cpu option
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Feature bits. Each counts only if the operating system saves its registers too. */
 enum {
@@ -35,6 +36,14 @@ bool pare_cpu_parse(const char *name, unsigned detected, unsigned *mask);
 
 /* Short name of the best tier of a mask: "avx512+vbmi", "scalar". Always terminated, cut to n bytes. */
 void pare_cpu_describe(unsigned mask, char *buf, size_t n);
+
+/* Bytes of the caches of a core: of the first level for data, of the second. */
+typedef struct pare_cache_sizes {
+   int64_t l1, l2;
+} pare_cache_sizes;
+
+/* Those of this machine; 32 KiB and 512 KiB where the system does not tell. */
+pare_cache_sizes pare_cpu_cache_sizes(void);
 
 /* The processor's own name ("AMD EPYC ..."), "unknown" if it has none. Always terminated, cut to n bytes. */
 void pare_cpu_name(char *buf, size_t n);

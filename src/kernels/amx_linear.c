@@ -11,15 +11,14 @@
 
 #include "kernels/amx_util.h"
 #include "kernels/avx512_util.h"
+#include "kernels/blocking.h"
 #include "kernels/tiers.h"
 
 enum {
    FEW_ROWS = 8, /* up to so many rows VNNI is as fast */
    PAIR = 2,     /* tiles of rows and blocks of channels that are worked on together */
    PAIR_ROWS = PAIR * PARE_TILE_ROWS,
-   PART_LINES = 128,        /* of a part, about: 8 KB of each block */
    MOST_ROWS = 256,         /* of a chunk */
-   LONG_ROW = 4608,         /* bytes: a chunk of longer rows leaves the second-level cache */
    PANEL = 4 * PAIR         /* blocks of a panel of long rows */
 };
 
@@ -185,23 +184,16 @@ static void rows_of_part(const pare_linear_i8 *p, const part *t, int64_t row, in
    }
 }
 
-/* Parts of a block are equal: as many as come next to PART_LINES each. */
-static int64_t lines_of_part(int64_t kq)
-{
-   int64_t parts = kq < PART_LINES ? 1 : (kq + PART_LINES / 2) / PART_LINES;
-   int64_t tiles = (kq + PARE_TILE_ROWS - 1) / PARE_TILE_ROWS;
-   return (tiles + parts - 1) / parts * PARE_TILE_ROWS;
-}
-
-/* Blocks [block, end) of a chunk in panels of `width`, a multiple of PAIR: all parts of one before the next. */
+/* Blocks [block, end) of a chunk in panels of `width`, a multiple of PAIR: all parts, of `lines` each, of one before
+ * the next. */
 typedef struct panels {
-   int64_t block, end, width;
+   int64_t block, end, width, lines;
 } panels;
 
 /* The part at a line of a block and, if there is one, its neighbour. */
 static part part_at(const pare_linear_i8 *p, const panels *all, int64_t block, int64_t from)
 {
-   int64_t to = from + lines_of_part(p->kq), blocks = all->end - block < PAIR ? all->end - block : PAIR;
+   int64_t to = from + all->lines, blocks = all->end - block < PAIR ? all->end - block : PAIR;
    return (part){ .block = block, .blocks = blocks > 0 ? blocks : 0, .from = from, .to = to < p->kq ? to : p->kq };
 }
 
@@ -259,14 +251,25 @@ static int64_t chunk_rows(int64_t m)
    return (pairs + chunks - 1) / chunks * PAIR_ROWS;
 }
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+/* A third of the first-level cache each: lines of two blocks, those that come next, the codes of a pair of tiles.
+ * A chunk of rows that fills more than 9/16 of the second-level cache leaves it. */
+static panels panels_of(const pare_kernels *self, const pare_linear_i8 *p, int64_t block, int64_t end, int64_t rows)
+{
+   bool leaves = 16 * rows * 4 * p->kq > 9 * self->caches.l2;
+   return (panels){ .block = block,
+                    .end = end,
+                    .width = leaves ? PANEL : PAIR,
+                    .lines = pare_lines_of_part(p->kq, self->caches.l1 / 3 / (PAIR * PARE_TILE_BYTES)) };
+}
+
+static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    if (p->m <= FEW_ROWS || p->kq == 0) {
-      pare_avx512_linear_i8(p, block0, block1);
+      pare_avx512_linear_i8(self, p, block0, block1);
       return;
    }
    int64_t blocks = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, rows = chunk_rows(p->m);
-   panels all = { block0, block1 < blocks ? block1 : blocks, 4 * p->kq > LONG_ROW ? PANEL : PAIR };
+   panels all = panels_of(self, p, block0, block1 < blocks ? block1 : blocks, rows);
    configure(PARE_TILE_ROWS, PARE_TILE_ROWS);
    for (int64_t row = 0; row < p->m; row += rows)
       chunk(p, &all, row, row + rows < p->m ? row + rows : p->m);

@@ -1,18 +1,37 @@
 /* avx512_linear: the int8 product with VNNI.
  *
  * One tile is up to 4 blocks (64 channels) by 6 rows: 24 accumulators, 4 weight lines and a broadcast of 4
- * activations fill the registers, and every vpdpbusd does 64 products. Accumulators live over all of K, so no
- * partial sum is ever stored. For a group of 4 blocks all rows pass, so the group's weights (256 bytes by
- * K/4) are read from memory once and stay in the second-level cache; with one row (decode) the same tile is
- * four sequential read streams with an accumulator each, which is bound by memory. */
+ * activations fill the registers, and every vpdpbusd does 64 products. For a group of 4 blocks all rows pass, so
+ * the group's weights (256 bytes by K/4) are read from memory once and stay in the second-level cache; where they
+ * are too long for that they pass part by part, and sums wait, as integers, in the place of the results. With one
+ * row (decode) the same tile is four sequential read streams with an accumulator each, which is bound by memory. */
 #include "kernels/avx512_util.h"
+#include "kernels/blocking.h"
 #include "kernels/tiers.h"
 
 enum { TILE_BLOCKS = 4, TILE_ROWS = 6, LINES_AHEAD = 32 };
 
-/* What sums of unsigned codes are too large by goes first. */
-PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t row, __m512i acc)
+/* Lines [from, to) of all blocks. */
+typedef struct part {
+   int64_t from, to;
+} part;
+
+/* The sums of the parts before this one. */
+PARE_INLINE __m512i sums_before(const pare_linear_i8 *p, const part *t, int64_t block, int64_t row)
 {
+   if (t->from == 0) return _mm512_setzero_si512();
+   const float *at = p->out + row * p->ldo + block * PARE_BLOCK;
+   return _mm512_castps_si512(_mm512_maskz_loadu_ps(pare_lanes(block * PARE_BLOCK, p->n), at));
+}
+
+/* The results, or the sums while there are more parts. What sums of unsigned codes are too large by goes first. */
+PARE_INLINE void store_channels(const pare_linear_i8 *p, const part *t, int64_t block, int64_t row, __m512i acc)
+{
+   if (t->to < p->kq) {
+      float *at = p->out + row * p->ldo + block * PARE_BLOCK;
+      _mm512_mask_storeu_ps(at, pare_lanes(block * PARE_BLOCK, p->n), _mm512_castsi512_ps(acc));
+      return;
+   }
    __m512i offset = _mm512_slli_epi32(_mm512_set1_epi32(p->act_sum[row]), 7);
    pare_store_product(p, block, row, _mm512_sub_epi32(acc, offset));
 }
@@ -23,7 +42,11 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t 
 #define FOR_BLOCKS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 
-#define DECLARE(r, b) __m512i acc##r##b = _mm512_setzero_si512();
+#define DECLARE(r, b)                                         \
+   __m512i acc##r##b = _mm512_setzero_si512();                \
+   if (r < rows && b < blocks) {                              \
+      acc##r##b = sums_before(p, t, block + b, row + r);      \
+   }
 #define DECLARE_ROW(r) FOR_BLOCKS(DECLARE, r)
 #define LOAD(r, b) __m512i line##b = _mm512_load_si512(w + (b < blocks ? b : 0) * panel + i * 64);
 #define MULTIPLY(r, b)                                         \
@@ -37,7 +60,7 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t block, int64_t 
    }
 #define STORE(r, b)                                    \
    if (r < rows && b < blocks) {                       \
-      store_channels(p, block + b, row + r, acc##r##b); \
+      store_channels(p, t, block + b, row + r, acc##r##b); \
    }
 #define STORE_ROW(r) FOR_BLOCKS(STORE, r)
 
@@ -51,13 +74,14 @@ PARE_INLINE void fetch_ahead(const uint8_t *w, int64_t i, int64_t kq, const int 
    for (int b = 0; b < blocks; b++) _mm_prefetch((const char *)(line + b * panel), _MM_HINT_T0);
 }
 
-PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const int blocks, const int rows)
+PARE_INLINE void tile(const pare_linear_i8 *p, const part *t, int64_t block, int64_t row, const int blocks,
+                      const int rows)
 {
-   const int64_t kq = p->kq, lda = p->lda, panel = kq * 64;
+   const int64_t kq = p->kq, lda = p->lda, panel = kq * 64, to = t->to;
    const uint8_t *w = p->codes + block * panel;
    const int8_t *a = p->act + row * lda;
    FOR_ROWS(DECLARE_ROW)
-   for (int64_t i = 0; i < kq; i++) {
+   for (int64_t i = t->from; i < to; i++) {
       if (rows == 1) fetch_ahead(w, i, kq, blocks);
       FOR_BLOCKS(LOAD, 0)
       FOR_ROWS(MULTIPLY_ROW)
@@ -65,12 +89,12 @@ PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const
    FOR_ROWS(STORE_ROW)
 }
 
-typedef void tile_function(const pare_linear_i8 *p, int64_t block, int64_t row);
+typedef void tile_function(const pare_linear_i8 *p, const part *t, int64_t block, int64_t row);
 
-#define TILE(blocks, rows)                                                                 \
-   static void tile_##blocks##_##rows(const pare_linear_i8 *p, int64_t block, int64_t row) \
-   {                                                                                       \
-      tile(p, block, row, blocks, rows);                                                   \
+#define TILE(blocks, rows)                                                                                \
+   static void tile_##blocks##_##rows(const pare_linear_i8 *p, const part *t, int64_t block, int64_t row) \
+   {                                                                                                      \
+      tile(p, t, block, row, blocks, rows);                                                               \
    }
 #define TILES(blocks) \
    TILE(blocks, 1) TILE(blocks, 2) TILE(blocks, 3) TILE(blocks, 4) TILE(blocks, 5) TILE(blocks, 6)
@@ -84,15 +108,32 @@ static tile_function *const tile_of[TILE_BLOCKS][TILE_ROWS] = {
    TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4)
 };
 
-void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+/* A part of up to 4 blocks, all rows. */
+static void group(const pare_linear_i8 *p, const part *t, int64_t block, int64_t blocks)
+{
+   for (int64_t r = 0; r < p->m; r += TILE_ROWS) {
+      int64_t rows = p->m - r < TILE_ROWS ? p->m - r : TILE_ROWS;
+      tile_of[blocks - 1][rows - 1](p, t, block, r);
+   }
+}
+
+/* Lines of a part of a group: half of the second-level cache, if several tiles of rows come back to them. */
+static int64_t lines_of_part(const pare_kernels *self, const pare_linear_i8 *p)
+{
+   return p->m <= TILE_ROWS ? p->kq : pare_lines_of_part(p->kq, self->caches.l2 / 2 / (TILE_BLOCKS * 64));
+}
+
+void pare_avx512_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
+   int64_t lines = lines_of_part(self, p);
    for (int64_t b = block0; b < end; b += TILE_BLOCKS) {
       int64_t blocks = end - b < TILE_BLOCKS ? end - b : TILE_BLOCKS;
-      for (int64_t r = 0; r < p->m; r += TILE_ROWS) {
-         int64_t rows = p->m - r < TILE_ROWS ? p->m - r : TILE_ROWS;
-         tile_of[blocks - 1][rows - 1](p, b, r);
-      }
+      part t = { 0, 0 };
+      do {
+         t = (part){ t.to, p->kq - t.to < lines ? p->kq : t.to + lines };
+         group(p, &t, b, blocks);
+      } while (t.to < p->kq);
    }
 }
 

@@ -93,8 +93,9 @@ static void few_rows(const pare_linear_i8 *p, int64_t block, int64_t end)
    }
 }
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
+   (void)self;   /* one block at a time: nothing to cut */
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    if (p->m > 0 && p->m <= TILE_ROWS) {
       few_rows(p, block0, end);

@@ -1,11 +1,11 @@
 /* kernels: choose the tiers. Scalar fills the whole table, each instruction set overwrites what it has. */
 #include "kernels/kernels.h"
 
-#include "base/cpu.h"
 #include "kernels/tiers.h"
 
 void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
 {
+   k->caches = pare_cpu_cache_sizes();
 #if defined(PARE_HAVE_SCALAR_FMA)
    if (pare_cpu_detect() & PARE_CPU_AVX2) {
       pare_scalar_fma_fill(k);

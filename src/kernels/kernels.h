@@ -4,7 +4,7 @@
  *    pare_kernels k;
  *    pare_kernels_init(&k, pare_cpu_detect());         (a narrower mask forces a lower tier; 0 is scalar)
  *    k.quant_row(x, K, 128, codes, kpad, tmp, &scale, &sum);
- *    k.linear_i8(&args, 0, blocks);
+ *    k.linear_i8(&k, &args, 0, blocks);
  *
  * Contract of every entry:
  * - The scalar kernel is the specification; every tier returns the same bits. A result that is NaN is NaN in
@@ -26,6 +26,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/cpu.h"
 
 /* Storage of float weights. */
 enum { PARE_FLOAT_F32 = 0, PARE_FLOAT_F16 = 1, PARE_FLOAT_BF16 = 2 };
@@ -102,11 +104,14 @@ typedef void pare_unary(const float *x, const float *times, int64_t n, float *y)
 
 typedef struct pare_kernels pare_kernels;
 struct pare_kernels {
+   /* What kernels cut their work by; any positive sizes give the same bits. */
+   pare_cache_sizes caches;
+
    /* ---- int8 product ---- */
 
    /* Output channels [16 * block0, min(n, 16 * block1)) of all m rows. Four blocks (64 channels) at a time
-    * are fastest: give workers ranges that start at multiples of 4. */
-   void (*linear_i8)(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+    * are fastest: give workers ranges that start at multiples of 4. self: the table of this entry. */
+   void (*linear_i8)(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1);
 
    /* Quantize one row: rotate (see hadamard), take absmax, round by the rules of round.h to [-127, 127].
     * x[k], q[kpad] (pads k..kpad-1 become 0; kpad >= k), tmp[k] scratch (may be x itself, which is then

@@ -85,7 +85,7 @@ PARE_INLINE void tile(const pare_linear_i8 *p, int64_t block, int64_t row, const
    FOR_QUARTERS(STORE)
 }
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b++) {
@@ -105,7 +105,7 @@ static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
       one.act_sum += last;
       one.out += last * p->ldo;
       one.m = 1;
-      pare_neon_linear_i8(&one, block0, block1);
+      pare_neon_linear_i8(self, &one, block0, block1);
    }
 }
 

@@ -90,8 +90,9 @@ static void tile_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64
    }
 }
 
-void pare_neon_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+void pare_neon_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
+   (void)self;   /* one block at a time: nothing to cut */
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t b = block0; b < end; b++) {
       for (int64_t r = 0; r < p->m; r += TILE_ROWS) {

@@ -32,8 +32,9 @@ static void linear_block(const pare_linear_i8 *p, int64_t block)
    }
 }
 
-static void linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1)
+static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
+   (void)self;   /* one block at a time: nothing to cut */
    int64_t blocks = (p->n + PARE_BLOCK - 1) / PARE_BLOCK;
    for (int64_t b = block0; b < block1 && b < blocks; b++) {
       linear_block(p, b);

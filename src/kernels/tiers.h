@@ -61,7 +61,7 @@ void pare_avx512_attention(pare_kernels *k);
 void pare_avx512_attention_f32(pare_kernels *k);
 void pare_avx512_attention_i8(pare_kernels *k);
 void pare_avx512_fill(pare_kernels *k);
-void pare_avx512_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+void pare_avx512_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1);
 void pare_avx512_attend_i8(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
                            float scale, bool stay_rotated, void *scratch);
 
@@ -80,7 +80,7 @@ void pare_neon_attention(pare_kernels *k);
 void pare_neon_attention_f32(pare_kernels *k);
 void pare_neon_attention_i8(pare_kernels *k);
 void pare_neon_fill(pare_kernels *k);
-void pare_neon_linear_i8(const pare_linear_i8 *p, int64_t block0, int64_t block1);
+void pare_neon_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1);
 
 /* After pare_neon_fill, with the int8 matrix product. */
 void pare_neon_i8mm_linear(pare_kernels *k);

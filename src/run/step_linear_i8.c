@@ -69,7 +69,7 @@ static void multiply_codes(const pare_run *run, const pare_step *step, const pie
                               .out = out,
                               .ldo = ldo };
    if (!pare_encoding_is_grouped(part->weight->encoding.kind)) {
-      run->kernels->linear_i8(&product, 0, p->count);
+      run->kernels->linear_i8(run->kernels, &product, 0, p->count);
       return;
    }
    pare_groups groups = pare_groups_of(part->weight);

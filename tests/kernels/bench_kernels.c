@@ -61,7 +61,7 @@ typedef struct linear_part {
 static void *linear_thread(void *arg)
 {
    const linear_part *part = arg;
-   part->job->k->linear_i8(&part->job->args, part->from, part->to);
+   part->job->k->linear_i8(part->job->k, &part->job->args, part->from, part->to);
    return NULL;
 }
 

@@ -105,7 +105,7 @@ static void check_lines(check *c, int bits, int group, int64_t n, int64_t k)
    check_out lines = check_output(c, (size_t)(64 * groups_of(k, group) * group));
    p.codes = want.data;
    p.out = out.data;
-   c->ref->linear_i8(&p, 0, blocks);
+   c->ref->linear_i8(c->ref, &p, 0, blocks);
    p.codes = NULL;
    p.out = out2.data;
    c->k->linear_groups(c->k, &p, &w, lines.data, 0, blocks);

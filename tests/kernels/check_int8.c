@@ -52,9 +52,9 @@ static void check_product(check *c, int64_t m, int64_t n, int64_t k, bool extrem
    check_out want = check_output(c, bytes), got = check_output(c, bytes);
    int64_t first = check_range(c, 0, p.blocks - 1) / 2;
    p.args.out = want.data;
-   c->ref->linear_i8(&p.args, first, p.blocks);
+   c->ref->linear_i8(c->ref, &p.args, first, p.blocks);
    p.args.out = got.data;
-   c->k->linear_i8(&p.args, first, p.blocks + 3);
+   c->k->linear_i8(c->k, &p.args, first, p.blocks + 3);
    check_same(c, "linear_i8", got, want, false);
    check_reset(c);
 }
@@ -65,7 +65,7 @@ static void check_oracle(check *c)
    product p = make_product(c, 3, 37, 61, false, true);
    check_out out = check_output(c, (size_t)(3 * p.args.ldo) * sizeof(float));
    p.args.out = out.data;
-   c->k->linear_i8(&p.args, 0, p.blocks);
+   c->k->linear_i8(c->k, &p.args, 0, p.blocks);
    for (int64_t r = 0; r < 3; r++) {
       for (int64_t n = 0; n < 37; n++) {
          int32_t sum = 0;

@@ -69,9 +69,13 @@ check_out check_output(check *c, size_t bytes)
 
 void check_reset(check *c)
 {
+   static const pare_cache_sizes sizes[] = {
+      { 48 << 10, 2 << 20 }, { 4 << 10, 16 << 10 }, { 1, 1 }, { 1 << 20, 1 << 30 }
+   };
    while (c->owned_count > 0) {
       free(c->owned[--c->owned_count]);
    }
+   c->k->caches = sizes[c->cases % (int64_t)(sizeof sizes / sizeof sizes[0])];
 }
 
 float *check_floats(check *c, int64_t n, int kind)
@@ -215,7 +219,8 @@ int main(int argc, char **argv)
    char name[64], isa[32];
    pare_cpu_name(name, sizeof name);
    pare_cpu_describe(pare_cpu_detect(), isa, sizeof isa);
-   printf("%s, %s\n", name, isa);
+   pare_cache_sizes caches = pare_cpu_cache_sizes();
+   printf("%s, %s, caches %lld and %lld KiB\n", name, isa, (long long)caches.l1 >> 10, (long long)caches.l2 >> 10);
    unsigned fp = pare_fp_pin();
    int failures;
    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {

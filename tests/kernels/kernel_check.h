@@ -13,7 +13,8 @@
 #include "kernels/kernels.h"
 
 typedef struct check {
-   const pare_kernels *ref, *k;
+   const pare_kernels *ref;
+   pare_kernels *k;
    const char *tier;
    uint64_t rng;
    int64_t cases;
@@ -35,7 +36,7 @@ int64_t check_range(check *c, int64_t low, int64_t high);   /* both included */
 float check_gauss(check *c);
 void *check_input(check *c, size_t bytes);                  /* exact size, so that overreads are seen */
 check_out check_output(check *c, size_t bytes);             /* filled with a pattern */
-void check_reset(check *c);                                 /* frees all buffers of the case */
+void check_reset(check *c);                                 /* frees all buffers; other cache sizes for the next */
 
 /* Floats of many kinds: kind 0 normal, 1 with zeros and denormals, 2 wide exponents, 3 with one Inf, 4 with
  * one NaN. */
