@@ -11,7 +11,14 @@
 #include "kernels/round.h"
 #include "kernels/tiers.h"
 
-enum { TILE_ROWS = 16, PASS_BLOCKS = 4, NUMBERS = PARE_ATTN_ROWS + 16 /* 16 can be read from any on */ };
+/* Rows and blocks of a pass, at most, and their pairs. Of numbers, one a row or a pair, 16 can be read from any on. */
+enum {
+   TILE_ROWS = 16,
+   PASS_BLOCKS = 4,
+   PAIRS = TILE_ROWS * PASS_BLOCKS,
+   ROW_NUMBERS = PARE_ATTN_ROWS + 16,
+   PAIR_NUMBERS = PAIRS + 16
+};
 
 /* The parts of a block of 64 positions. */
 typedef struct kv_block {
@@ -29,40 +36,77 @@ static inline kv_block kv_block_of(const pare_kv_i8 *kv, int64_t position)
    return b;
 }
 
-/* Where a call keeps its things, in its scratch memory. Numbers of a row are [NUMBERS], as are those of a pair. */
+/* Where a pass keeps its things, in the scratch memory of the call. */
 typedef struct attention_work {
    int64_t q_stride, dims; /* bytes of a row of q; head_dim rounded up to 16 */
-   int8_t *q;              /* [PARE_ATTN_ROWS][q_stride], zeros after head_dim */
+   int8_t *q;              /* [rows][q_stride], zeros after head_dim */
    float *factor;          /* of a row's scores: scale of its codes times that of the softmax */
    int32_t *offset;        /* what its sums by keys are too large by */
    float *max, *sum;       /* of its scores so far */
-   float *out;             /* [PARE_ATTN_ROWS][dims] */
-   int32_t *raw[2];        /* of a pass and of the next: a pair's sums by keys [64], then by values [dims] */
+   float *out;             /* [rows][dims] */
+   int32_t *raw;           /* a pair's sums by keys [64], then by values [dims] */
    uint8_t *codes;         /* a pair's weights [64], zeros where nothing counts */
    float *keep;            /* what the output before a pair is multiplied by */
    float *step;            /* scale of a pair's codes */
 } attention_work;
 
+/* The same as bytes from its beginning; `end` is the size of all. */
+typedef struct attention_places {
+   int64_t q_stride, dims, sums; /* sums: bytes of a pair's in raw */
+   int64_t q, out, raw, codes, numbers, pair_numbers, end;
+} attention_places;
+
+static inline attention_places places_of(int64_t head_dim)
+{
+   attention_places at = { .q_stride = (head_dim + 63) / 64 * 64, .dims = (head_dim + 15) / 16 * 16 };
+   at.sums = (at.dims > PARE_ATTN_BLOCK ? at.dims : PARE_ATTN_BLOCK) * 4;
+   at.out = at.q + PARE_ATTN_ROWS * at.q_stride;
+   at.raw = at.out + PARE_ATTN_ROWS * at.dims * 4;
+   at.codes = at.raw + 2 * PAIRS * at.sums;
+   at.numbers = at.codes + PAIRS * PARE_ATTN_BLOCK;
+   at.pair_numbers = at.numbers + 4 * ROW_NUMBERS * 4;
+   at.end = at.pair_numbers + 2 * PAIR_NUMBERS * 4;
+   return at;
+}
+
+/* For the rows from `row` on; turn: 0 or 1, since the sums of a pass are made while those before it are used. */
+static inline attention_work work_of(const attention_places *at, char *scratch, int64_t row, int64_t turn)
+{
+   float *numbers = (float *)(void *)(scratch + at->numbers) + row;
+   float *pairs = (float *)(void *)(scratch + at->pair_numbers);
+   return (attention_work){ .q_stride = at->q_stride,
+                            .dims = at->dims,
+                            .q = (int8_t *)scratch + at->q + row * at->q_stride,
+                            .factor = numbers,
+                            .offset = (int32_t *)(void *)(numbers + ROW_NUMBERS),
+                            .max = numbers + 2 * ROW_NUMBERS,
+                            .sum = numbers + 3 * ROW_NUMBERS,
+                            .out = (float *)(void *)(scratch + at->out) + row * at->dims,
+                            .raw = (int32_t *)(void *)(scratch + at->raw + turn * PAIRS * at->sums),
+                            .codes = (uint8_t *)scratch + at->codes,
+                            .keep = pairs,
+                            .step = pairs + PAIR_NUMBERS };
+}
+
 typedef struct attention_ahead attention_ahead;
 
-/* Rows by some blocks, one after another. Row r at block b is pair b * n + r; there are at most PARE_ATTN_ROWS. */
+/* Up to TILE_ROWS rows by some blocks, one after another. Row r at block b is pair b * n + r. */
 typedef struct attention_pass {
    const pare_attention_row *rows;
-   int64_t n, start, blocks; /* rows; the first position; blocks */
+   int64_t n, start, blocks; /* rows; the first position; blocks: none after the last pass */
    int64_t groups;           /* of 16 keys of a block, of which any row sees anything */
    bool whole;               /* all rows see all */
-   int32_t *raw;             /* of work->raw */
+   attention_work work;
    attention_ahead *ahead;
    kv_block block[PASS_BLOCKS];
 } attention_pass;
 
-/* What is done a little at a time while a pass goes on: the products with keys of the next, which wait for nothing
- * of this one; and asking for the lines of the one after it, of all blocks in turn, since these lie in pages of
- * their own and several pages are read faster than one. */
+/* What is done a little at a time while a pass goes on: the products with keys of the next, a block at a time, which
+ * wait for nothing of this one; and asking for the lines of the one after it, of all blocks in turn, since these lie in
+ * pages of their own and several pages are read faster than one. */
 struct attention_ahead {
    const attention_pass *next;
-   const attention_work *work;
-   int64_t kq, block, row; /* lines of 16 keys; the tile of rows whose products come next */
+   int64_t kq, block;      /* lines of 16 keys; the block whose product comes next */
    const uint8_t *at;      /* lines of the first block that were not asked for */
    int64_t blocks, block_bytes;
    int64_t left, share;              /* lines of each block: in all, at a time */
@@ -103,14 +147,14 @@ typedef struct attention_pair {
    uint8_t *codes; /* [64] */
 } attention_pair;
 
-static inline void weigh_pairs(const attention_pass *pass, const attention_work *w,
-                               void (*weigh)(const attention_pair *pair))
+static inline void weigh_pairs(const attention_pass *pass, void (*weigh)(const attention_pair *pair))
 {
+   const attention_work *w = &pass->work;
    for (int64_t b = 0; b < pass->blocks; b++) {
       for (int64_t r = 0; r < pass->n; r++) {
          int64_t p = b * pass->n + r;
          attention_range range = range_of(pass, b, r);
-         attention_pair pair = { .raw = pass->raw + p * PARE_ATTN_BLOCK,
+         attention_pair pair = { .raw = w->raw + p * PARE_ATTN_BLOCK,
                                  .offset = w->offset[r],
                                  .factor = w->factor[r],
                                  .lo = range.lo,

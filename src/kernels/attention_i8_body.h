@@ -6,43 +6,22 @@
  *                         out[r][16 b + lane] for rows (<= TILE_ROWS) of signed codes and blocks of kq lines of
  *                         unsigned bytes each; may write all TILE_ROWS rows
  *    multiply_values      the same for unsigned codes and lines of signed bytes
- *    weigh_pass(pass, work)
- *                         the softmax of a pass's pairs: maxima and sums of rows; codes, keep and step from raw.
+ *    weigh_pass(pass)     the softmax of a pass's pairs: maxima and sums of rows; codes, keep and step from raw.
  *                         May call pass->ahead->go_on while it waits
  *    add_values(raw, step, keep, n, out)
  *                         out[n] with a pair's sums of values
  *
- * A pass is some blocks by all rows: one of them for many rows, whose keys and values (8 KB for heads of 64) then stay
- * in the first-level cache, several for few. The scores of a pass and of the next are all that is ever written of the
+ * A pass is up to 16 rows by one block, or, when there are no more rows, by several. Passes go on to the next rows,
+ * then to the next blocks: keys and values (8 KB for heads of 64) are read once for all rows, and what a pass writes
+ * stays in the first-level cache with them. The scores of a pass and of the next are all that there ever is of the
  * score matrix. */
 #ifndef PARE_KERNELS_ATTENTION_I8_BODY_H
 #define PARE_KERNELS_ATTENTION_I8_BODY_H
 
-static attention_work lay_out(const pare_kv_i8 *kv, void *scratch)
-{
-   attention_work w = { .q_stride = (kv->head_dim + 63) / 64 * 64, .dims = (kv->head_dim + 15) / 16 * 16 };
-   char *at = scratch;
-   w.q = (int8_t *)at;
-   at += PARE_ATTN_ROWS * w.q_stride;
-   w.out = (float *)(void *)at;
-   at += PARE_ATTN_ROWS * w.dims * 4;
-   w.codes = (uint8_t *)at;
-   at += PARE_ATTN_ROWS * PARE_ATTN_BLOCK;
-   for (int i = 0; i < 2; i++) {
-      w.raw[i] = (int32_t *)(void *)at;
-      at += PARE_ATTN_ROWS * (w.dims > PARE_ATTN_BLOCK ? w.dims : PARE_ATTN_BLOCK) * 4;
-   }
-   float **const numbers[] = { &w.factor, &w.max, &w.sum, &w.keep, &w.step };
-   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++, at += NUMBERS * 4)
-      *numbers[i] = (float *)(void *)at;
-   w.offset = (int32_t *)(void *)at;
-   return w;
-}
-
 static void start_rows(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows,
                        int64_t n, float scale, const attention_work *w)
 {
-   float *tmp = (float *)(void *)w->raw[0];
+   float *tmp = (float *)(void *)w->raw;
    for (int64_t r = 0; r < n; r++) {
       int32_t sum;
       self->quant_row(rows[r].q, kv->head_dim, kv->rotation, w->q + r * w->q_stride, w->q_stride, tmp,
@@ -61,47 +40,37 @@ static inline bool meets(const pare_attention_row *row, int64_t start)
    return row->from < start + PARE_ATTN_BLOCK && row->to > start;
 }
 
-/* Rows of the tile at `first`. */
-static inline int64_t rows_of_tile(int64_t first, int64_t n)
-{
-   return n - first < TILE_ROWS ? n - first : TILE_ROWS;
-}
-
 static bool go_on(attention_ahead *ahead)
 {
    const attention_pass *next = ahead->next;
-   const attention_work *w = ahead->work;
-   int64_t b = ahead->block, r = ahead->row;
+   const attention_work *w = &next->work;
    ask_ahead(ahead);
-   if (b >= next->blocks) return false;
-   multiply_keys(w->q + r * w->q_stride, w->q_stride, rows_of_tile(r, next->n), next->block[b].keys,
-                 ahead->kq, next->groups, next->raw + (b * next->n + r) * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK);
-   bool last = r + TILE_ROWS >= next->n;
-   ahead->block += last;
-   ahead->row = last ? 0 : r + TILE_ROWS;
+   if (ahead->block >= next->blocks) return false;
+   multiply_keys(w->q, w->q_stride, next->n, next->block[ahead->block].keys, ahead->kq, next->groups,
+                 w->raw + ahead->block * next->n * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK);
+   ahead->block++;
    return true;
 }
 
-static void multiply_pass_values(const attention_pass *pass, const attention_work *w)
+static void multiply_pass_values(const attention_pass *pass)
 {
+   const attention_work *w = &pass->work;
    for (int64_t b = 0; b < pass->blocks; b++) {
+      int64_t p = b * pass->n;
       ask_ahead(pass->ahead);
-      for (int64_t r = 0; r < pass->n; r += TILE_ROWS) {
-         int64_t p = b * pass->n + r;
-         multiply_values(w->codes + p * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK, rows_of_tile(r, pass->n),
-                         pass->block[b].values, PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK,
-                         pass->raw + p * w->dims, w->dims);
-      }
+      multiply_values(w->codes + p * PARE_ATTN_BLOCK, PARE_ATTN_BLOCK, pass->n, pass->block[b].values,
+                      PARE_ATTN_BLOCK / 4, w->dims / PARE_BLOCK, w->raw + p * w->dims, w->dims);
    }
 }
 
-static void add_pass(const attention_pass *pass, const attention_work *w)
+static void add_pass(const attention_pass *pass)
 {
+   const attention_work *w = &pass->work;
    for (int64_t b = 0; b < pass->blocks; b++) {
       for (int64_t r = 0; r < pass->n; r++) {
          int64_t p = b * pass->n + r;
          if (pass->whole || meets(&pass->rows[r], pass->start + b * PARE_ATTN_BLOCK))
-            add_values(pass->raw + p * w->dims, w->step[p], w->keep[p], w->dims, w->out + r * w->dims);
+            add_values(w->raw + p * w->dims, w->step[p], w->keep[p], w->dims, w->out + r * w->dims);
       }
    }
 }
@@ -134,33 +103,72 @@ static attention_span span_of(const pare_attention_row *rows, int64_t n)
    return s;
 }
 
+/* A call, and where its next pass is: all rows, TILE_ROWS at a time, by some blocks, then by the next. */
+typedef struct attention_call {
+   const pare_kv_i8 *kv;
+   const pare_attention_row *rows;
+   int64_t n;
+   char *scratch;
+   attention_places places;
+   int64_t most; /* blocks of a pass */
+   int64_t row, start, turn;
+   attention_span all, span[(PARE_ATTN_ROWS + TILE_ROWS - 1) / TILE_ROWS]; /* of all rows, of those of a pass */
+} attention_call;
+
+static attention_call call_of(const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n, void *scratch)
+{
+   attention_call c = { .kv = kv, .rows = rows, .n = n, .scratch = scratch, .all = span_of(rows, n) };
+   c.places = places_of(kv->head_dim);
+   c.most = n > TILE_ROWS ? 1 : PASS_BLOCKS;
+   c.start = c.all.from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK;
+   for (int64_t r = 0; r < n; r += TILE_ROWS)
+      c.span[r / TILE_ROWS] = span_of(rows + r, n - r < TILE_ROWS ? n - r : TILE_ROWS);
+   return c;
+}
+
 static int64_t pass_blocks(const attention_span *span, int64_t start, int64_t most)
 {
    int64_t blocks = start < span->to ? (span->to - start + PARE_ATTN_BLOCK - 1) / PARE_ATTN_BLOCK : 0;
    return blocks < most ? blocks : most;
 }
 
-/* The pass at `start` over up to `most` blocks. */
-static attention_pass pass_at(const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
-                              const attention_span *span, int64_t start, int64_t most)
+static void pass_at(const attention_call *c, attention_pass *pass)
 {
-   attention_pass pass = { .rows = rows, .n = n, .start = start, .blocks = pass_blocks(span, start, most) };
-   int64_t groups = (span->to - start + PARE_BLOCK - 1) / PARE_BLOCK;
-   pass.groups = groups < PARE_ATTN_BLOCK / PARE_BLOCK ? groups : PARE_ATTN_BLOCK / PARE_BLOCK;
-   pass.whole = span->all_from <= start && span->all_to >= start + pass.blocks * PARE_ATTN_BLOCK;
-   for (int64_t b = 0; b < pass.blocks; b++) pass.block[b] = kv_block_of(kv, start + b * PARE_ATTN_BLOCK);
-   return pass;
+   const attention_span *span = &c->span[c->row / TILE_ROWS];
+   int64_t groups = (span->to - c->start + PARE_BLOCK - 1) / PARE_BLOCK;
+   pass->rows = c->rows + c->row;
+   pass->n = c->n - c->row < TILE_ROWS ? c->n - c->row : TILE_ROWS;
+   pass->start = c->start;
+   pass->blocks = pass_blocks(span, c->start, c->most);
+   pass->groups = groups < PARE_ATTN_BLOCK / PARE_BLOCK ? groups : PARE_ATTN_BLOCK / PARE_BLOCK;
+   pass->work = work_of(&c->places, c->scratch, c->row, c->turn);
+   int64_t end = c->start + pass->blocks * PARE_ATTN_BLOCK;
+   pass->whole = span->all_from <= c->start && span->all_to >= end;
+   if (span->from >= end) pass->blocks = 0;
+   for (int64_t b = 0; b < pass->blocks; b++) pass->block[b] = kv_block_of(c->kv, c->start + b * PARE_ATTN_BLOCK);
 }
 
-/* Asks for the pass at `start` during that of `pass`. Many rows do not wait for memory. */
-static void plan_asking(const pare_kv_i8 *kv, const attention_pass *pass, const attention_span *span,
-                        int64_t start, attention_ahead *ahead)
+/* Rows that see nothing of some blocks have no pass there. */
+static void next_pass(attention_call *c, attention_pass *pass)
 {
-   if (pass->n > TILE_ROWS || start >= span->to) return;
+   c->turn = 1 - c->turn;
+   for (pass->blocks = 0; pass->blocks == 0 && c->start < c->all.to;) {
+      pass_at(c, pass);
+      c->row += TILE_ROWS;
+      if (c->row < c->n) continue;
+      c->row = 0;
+      c->start += c->most * PARE_ATTN_BLOCK;
+   }
+}
+
+/* Asks for the pass after the next during this one. Many rows do not wait for memory. */
+static void plan_asking(const attention_call *c, const attention_pass *pass, attention_ahead *ahead)
+{
+   if (c->n > TILE_ROWS || c->start >= c->all.to) return;
    int64_t times = 2 * pass->blocks + (pass->n * pass->blocks + TILE_ROWS - 1) / TILE_ROWS;
-   ahead->at = kv_block_of(kv, start).keys;
-   ahead->blocks = pass_blocks(span, start, pass->blocks);
-   ahead->block_bytes = pare_kv_i8_block_bytes(kv->head_dim);
+   ahead->at = kv_block_of(c->kv, c->start).keys;
+   ahead->blocks = pass_blocks(&c->all, c->start, pass->blocks);
+   ahead->block_bytes = pare_kv_i8_block_bytes(c->kv->head_dim);
    ahead->left = ahead->block_bytes / 64;
    ahead->share = (ahead->left + times - 1) / times;
 }
@@ -168,29 +176,27 @@ static void plan_asking(const pare_kv_i8 *kv, const attention_pass *pass, const 
 static void attend(const pare_kernels *self, const pare_kv_i8 *kv, const pare_attention_row *rows, int64_t n,
                    float scale, bool stay_rotated, void *scratch)
 {
-   attention_work w = lay_out(kv, scratch);
-   attention_span span = span_of(rows, n);
-   int64_t most = n > TILE_ROWS ? 1 : PARE_ATTN_ROWS / n;
-   most = most < PASS_BLOCKS ? most : PASS_BLOCKS;
-   start_rows(self, kv, rows, n, scale, &w);
-   attention_pass next,
-      pass = pass_at(kv, rows, n, &span, span.from / PARE_ATTN_BLOCK * PARE_ATTN_BLOCK, most);
-   attention_ahead ahead = { .next = &pass, .work = &w, .kq = kv->head_dim / 4, .go_on = go_on };
-   pass.raw = w.raw[0];
+   attention_call call = call_of(kv, rows, n, scratch);
+   attention_work work = work_of(&call.places, scratch, 0, 0);
+   attention_pass passes[2], *pass = &passes[0], *next = &passes[1];
+   start_rows(self, kv, rows, n, scale, &work);
+   next_pass(&call, pass);
+   attention_ahead ahead = { .next = pass, .kq = kv->head_dim / 4, .go_on = go_on };
    while (go_on(&ahead)) continue;
-   for (int i = 1; pass.blocks > 0; i++, pass = next) {
-      int64_t start = pass.start + pass.blocks * PARE_ATTN_BLOCK;
-      next = pass_at(kv, rows, n, &span, start, most);
-      next.raw = w.raw[i % 2];
-      ahead = (attention_ahead){ .next = &next, .work = &w, .kq = kv->head_dim / 4, .go_on = go_on };
-      plan_asking(kv, &pass, &span, start + pass.blocks * PARE_ATTN_BLOCK, &ahead);
-      pass.ahead = &ahead;
-      weigh_pass(&pass, &w);
+   while (pass->blocks > 0) {
+      next_pass(&call, next);
+      ahead = (attention_ahead){ .next = next, .kq = kv->head_dim / 4, .go_on = go_on };
+      plan_asking(&call, pass, &ahead);
+      pass->ahead = &ahead;
+      weigh_pass(pass);
       while (go_on(&ahead)) continue;
-      multiply_pass_values(&pass, &w);
-      add_pass(&pass, &w);
+      multiply_pass_values(pass);
+      add_pass(pass);
+      attention_pass *done = pass;
+      pass = next;
+      next = done;
    }
-   end_rows(self, kv, rows, n, stay_rotated, &w);
+   end_rows(self, kv, rows, n, stay_rotated, &work);
 }
 
 #endif

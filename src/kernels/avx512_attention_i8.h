@@ -70,9 +70,9 @@ PARE_INLINE __m512 merge_rows(const __m512 *v, int64_t n, const merging how)
 
 /* What passes from step to step, a number a pair. Those of a pair that sees nothing are anything. */
 typedef struct pass_numbers {
-   float best[NUMBERS];    /* largest score, then the row's maximum so far */
-   float sum[NUMBERS];     /* of exponentials */
-   float inverse[NUMBERS]; /* what codes are made with */
+   float best[PAIR_NUMBERS];    /* largest score, then the row's maximum so far */
+   float sum[PAIR_NUMBERS];     /* of exponentials */
+   float inverse[PAIR_NUMBERS]; /* what codes are made with */
 } pass_numbers;
 
 /* The pair that comes next, so that none divides. */
@@ -102,7 +102,7 @@ PARE_INLINE __mmask16 group_of(uint64_t keys, int g)
 
 PARE_INLINE float *weights_of(const attention_pass *pass, int64_t p)
 {
-   return (float *)(void *)(pass->raw + p * PARE_ATTN_BLOCK);
+   return (float *)(void *)(pass->work.raw + p * PARE_ATTN_BLOCK);
 }
 
 /* Pairs of the tile at `first`, and registers that merge_rows reads for them. */
@@ -272,8 +272,9 @@ PARE_INLINE void round_pair(const attention_pass *pass, float number, int64_t p,
    _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
 }
 
-PARE_INLINE void weigh_as(const attention_pass *pass, const attention_work *w, const bool whole)
+PARE_INLINE void weigh_as(const attention_pass *pass, const bool whole)
 {
+   const attention_work *w = &pass->work;
    pass_numbers numbers;
    score_pairs(pass, w, &numbers, whole);
    follow_maxima(pass, w, &numbers, whole);
@@ -283,10 +284,10 @@ PARE_INLINE void weigh_as(const attention_pass *pass, const attention_work *w, c
       round_pair(pass, numbers.inverse[p], p, w->codes + p * PARE_ATTN_BLOCK, whole);
 }
 
-static void weigh_pass(const attention_pass *pass, const attention_work *w)
+static void weigh_pass(const attention_pass *pass)
 {
-   if (pass->whole) weigh_as(pass, w, true);
-   else weigh_as(pass, w, false);
+   if (pass->whole) weigh_as(pass, true);
+   else weigh_as(pass, false);
 }
 
 static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)

@@ -1,6 +1,7 @@
 /* kernels: choose the tiers. Scalar fills the whole table, each instruction set overwrites what it has. */
 #include "kernels/kernels.h"
 
+#include "kernels/attention_i8.h"
 #include "kernels/tiers.h"
 
 void pare_kernels_init(pare_kernels *k, unsigned cpu_mask)
@@ -52,9 +53,7 @@ int64_t pare_kv_i8_block_bytes(int64_t head_dim)
    return PARE_ATTN_BLOCK * (head_dim + (head_dim + 15) / 16 * 16 + 2 * (int64_t)sizeof(float));
 }
 
-/* For each row: codes and results, numbers, weights, scores or sums. */
 int64_t pare_attention_i8_scratch(int64_t head_dim)
 {
-   int64_t padded = (head_dim + 63) / 64 * 64;
-   return PARE_ATTN_ROWS * (padded + 4 * padded + 64 + PARE_ATTN_BLOCK + 2 * 4 * padded);
+   return places_of(head_dim).end;
 }

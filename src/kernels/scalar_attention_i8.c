@@ -59,9 +59,9 @@ static void weigh(const attention_pair *t)
    }
 }
 
-static void weigh_pass(const attention_pass *pass, const attention_work *w)
+static void weigh_pass(const attention_pass *pass)
 {
-   weigh_pairs(pass, w, weigh);
+   weigh_pairs(pass, weigh);
 }
 
 static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)
