@@ -91,43 +91,87 @@ static uint32_t largest_magnitude(const float *x, int64_t k)
    return _mm512_reduce_max_epu32(amax);
 }
 
-/* Codes of 16 elements. They are in range before the limits of round.h are asked: the magnitude is at most
- * amax * (127 / amax), which two roundings leave below 127.5. */
-PARE_INLINE __m512i round_vector(__m512 v, __m512 inverse)
+/* 64 codes as words, in the order that packing leaves, 0 where the bit of `left` is clear. They are in range before
+ * the limits of round.h are asked: the magnitude is at most amax * (127 / amax), which two roundings leave below
+ * 127.5; with 32512 likewise. */
+PARE_INLINE void round_words(const float *y, __mmask64 left, __m512 inverse, __m512i words[2])
 {
-   return _mm512_cvtps_epi32(_mm512_mul_ps(v, inverse));
+   __m512i codes[4];
+   PARE_UNROLL
+   for (int i = 0; i < 4; i++) {
+      __m512 v = _mm512_maskz_loadu_ps((__mmask16)(left >> (16 * i)), y + 16 * i);
+      codes[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v, inverse));
+   }
+   words[0] = _mm512_packs_epi32(codes[0], codes[1]);
+   words[1] = _mm512_packs_epi32(codes[2], codes[3]);
 }
 
-/* 64 codes in order. */
-PARE_INLINE __m512i round_line(const float *y, __m512 inverse)
+/* h + 128 of words 255 h + l. With 32768 added the word is 255 (h + 128) + l + 128, and 257 times that is
+ * 65536 (h + 128) + r, where r = 257 (l + 128) - (h + 128) lies from 2 to 65534: the upper half is h + 128. */
+PARE_INLINE __m512i high_digits(__m512i words)
+{
+   return _mm512_mulhi_epu16(_mm512_xor_si512(words, _mm512_set1_epi16(-0x8000)), _mm512_set1_epi16(257));
+}
+
+/* 64 words to codes of one digit or, of 16 bits, two. A word 255 h + l is 256 h + (l - h): its low byte plus h is l. */
+PARE_INLINE void digits_of(const __m512i words[2], const int digits, __m512i line[2])
+{
+   const __m512i byte = _mm512_set1_epi16(0xff);
+   if (digits == 1) {
+      line[0] = _mm512_packs_epi16(words[0], words[1]);
+      return;
+   }
+   __m512i high = _mm512_packus_epi16(high_digits(words[0]), high_digits(words[1]));
+   __m512i low = _mm512_packus_epi16(_mm512_and_si512(words[0], byte), _mm512_and_si512(words[1], byte));
+   line[0] = _mm512_xor_si512(high, _mm512_set1_epi8(-0x80));
+   line[1] = _mm512_add_epi8(low, line[0]);
+}
+
+/* The codes of 64 elements, or of those in `left`: to q or, of two digits, the low ones to q + ldq; adds to totals. */
+PARE_INLINE void round_line(const float *y, __mmask64 left, __m512 inverse, const int digits, int8_t *q, int64_t ldq,
+                            __m512i total[2])
 {
    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-   __m512i low = _mm512_packs_epi32(round_vector(_mm512_loadu_ps(y), inverse),
-                                    round_vector(_mm512_loadu_ps(y + 16), inverse));
-   __m512i high = _mm512_packs_epi32(round_vector(_mm512_loadu_ps(y + 32), inverse),
-                                     round_vector(_mm512_loadu_ps(y + 48), inverse));
-   return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+   __m512i words[2], line[2];
+   round_words(y, left, inverse, words);
+   digits_of(words, digits, line);
+   PARE_UNROLL
+   for (int d = 0; d < digits; d++) {
+      line[d] = _mm512_permutexvar_epi32(order, line[d]);
+      total[d] = pare_multiply_add(total[d], _mm512_set1_epi8(1), line[d]);
+      _mm512_mask_storeu_epi8(q + d * ldq, left, line[d]);
+   }
 }
 
-/* q = codes of y; returns their sum. */
-static int32_t round_row(const float *y, int64_t k, float inverse, int8_t *q)
+/* All codes of y, and the sum of each digit. */
+PARE_INLINE void round_row(const float *y, int64_t k, float inverse, const int digits, int8_t *q, int64_t ldq,
+                           int32_t *sum)
 {
    const __m512 factor = _mm512_set1_ps(inverse);
-   const __m512i ones = _mm512_set1_epi8(1);
-   __m512i total = _mm512_setzero_si512();
+   __m512i total[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
    int64_t i = 0;
    for (; i + 64 <= k; i += 64) {
-      __m512i line = round_line(y + i, factor);
-      total = pare_multiply_add(total, ones, line);
-      _mm512_storeu_si512(q + i, line);
+      round_line(y + i, ~(__mmask64)0, factor, digits, q + i, ldq, total);
    }
-   for (; i < k; i += 16) {
-      __mmask16 lanes = pare_lanes(i, k);
-      __m512i code = round_vector(_mm512_maskz_loadu_ps(lanes, y + i), factor);
-      total = _mm512_add_epi32(total, code);
-      _mm_mask_storeu_epi8(q + i, lanes, _mm512_cvtepi32_epi8(code));
+   if (i < k) {
+      round_line(y + i, ((__mmask64)1 << (k - i)) - 1, factor, digits, q + i, ldq, total);
    }
-   return _mm512_reduce_add_epi32(total);
+   PARE_UNROLL
+   for (int d = 0; d < digits; d++) {
+      sum[d] = _mm512_reduce_add_epi32(total[d]);
+   }
+}
+
+/* The rest of every quantizer, once the largest magnitude of the row y is known. */
+PARE_INLINE void finish_row(const float *y, int64_t k, uint32_t amax, const int digits, int8_t *q, int64_t ldq,
+                            int64_t kpad, float *scale, int32_t *sum)
+{
+   pare_rounding rule = pare_round_digits(amax, digits, scale);
+   int64_t codes = rule.zero ? 0 : k;
+   round_row(y, codes, rule.inverse, digits, q, ldq, sum);
+   for (int d = 0; d < digits; d++) {
+      memset(q + d * ldq + codes, 0, (size_t)(kpad - codes));
+   }
 }
 
 static void hadamard(float *x, int64_t n, int64_t rot)
@@ -141,11 +185,14 @@ static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t
                       float *scale, int32_t *sum)
 {
    uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
-   pare_rounding rule = pare_round_row(amax);
-   int64_t codes = rule.zero ? 0 : k;
-   *sum = round_row(rot > 0 ? tmp : x, codes, rule.inverse, q);
-   memset(q + codes, 0, (size_t)(kpad - codes));
-   *scale = rule.scale;
+   finish_row(rot > 0 ? tmp : x, k, amax, 1, q, 0, kpad, scale, sum);
+}
+
+static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t ldq, int64_t kpad, float *tmp,
+                          float scale[2], int32_t sum[2])
+{
+   uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
+   finish_row(rot > 0 ? tmp : x, k, amax, 2, q, ldq, kpad, scale, sum);
 }
 
 /* ---- norm and quantization: three passes over the row, of which the first also makes the sum ---- */
@@ -231,16 +278,14 @@ PARE_INLINE uint32_t norm_of(const pare_norm_quant *p, const int layer)
 static void norm_quant(const pare_kernels *self, const pare_norm_quant *p)
 {
    (void)self;
-   pare_rounding rule = pare_round_row(p->layer ? norm_of(p, 1) : norm_of(p, 0));
-   int64_t codes = rule.zero ? 0 : p->n;
-   *p->code_sum = round_row(p->tmp, codes, rule.inverse, p->q);
-   memset(p->q + codes, 0, (size_t)(p->kpad - codes));
-   *p->scale = rule.scale;
+   uint32_t amax = p->layer ? norm_of(p, 1) : norm_of(p, 0);
+   finish_row(p->tmp, p->n, amax, 1, p->q, 0, p->kpad, p->scale, p->code_sum);
 }
 
 void pare_avx512_quant(pare_kernels *k)
 {
    k->hadamard = hadamard;
    k->quant_row = quant_row;
+   k->quant_row_i16 = quant_row_i16;
    k->norm_quant = norm_quant;
 }

@@ -64,6 +64,15 @@ static inline pare_rounding pare_round_row_i16(uint32_t amax_bits)
    return pare_round_to(amax_bits, PARE_ROUND_I16_MAX, 0x1p-112f);
 }
 
+/* The rule of a row whose codes are one digit, of 8 bits, or two, of 16 bits; scale: [digits] one for each digit. */
+static inline pare_rounding pare_round_digits(uint32_t amax_bits, int digits, float *scale)
+{
+   pare_rounding rule = digits == 2 ? pare_round_row_i16(amax_bits) : pare_round_row(amax_bits);
+   scale[0] = digits == 2 ? PARE_ROUND_I16_BASE * rule.scale : rule.scale;
+   scale[digits - 1] = rule.scale;
+   return rule;
+}
+
 static inline pare_rounding pare_round_weights(uint32_t amax_bits)
 {
    return pare_round_to(amax_bits, PARE_ROUND_WEIGHT_MAX, 0x1p-120f);

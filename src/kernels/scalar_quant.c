@@ -56,13 +56,12 @@ static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t
                       float *scale, int32_t *sum)
 {
    const float *y = rotate_row(x, k, rot, tmp);
-   pare_rounding rule = pare_round_row(largest_magnitude(y, k));
+   pare_rounding rule = pare_round_digits(largest_magnitude(y, k), 1, scale);
    int32_t total = 0;
    for (int64_t i = 0; i < kpad; i++) {
       q[i] = (rule.zero || i >= k) ? 0 : pare_round_code(y[i], rule.inverse);
       total += q[i];
    }
-   *scale = rule.scale;
    *sum = total;
 }
 
@@ -70,7 +69,7 @@ static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int
                           float scale[2], int32_t sum[2])
 {
    const float *y = rotate_row(x, k, rot, tmp);
-   pare_rounding rule = pare_round_row_i16(largest_magnitude(y, k));
+   pare_rounding rule = pare_round_digits(largest_magnitude(y, k), 2, scale);
    sum[0] = sum[1] = 0;
    for (int64_t i = 0; i < kpad; i++) {
       int32_t code = (rule.zero || i >= k) ? 0 : pare_round_code_i16(y[i], rule.inverse);
@@ -80,8 +79,6 @@ static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int
       sum[0] += high;
       sum[1] += low;
    }
-   scale[0] = PARE_ROUND_I16_BASE * rule.scale;
-   scale[1] = rule.scale;
 }
 
 /* Each part is a pass over a row that stays in the first-level cache. */

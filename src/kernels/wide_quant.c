@@ -114,13 +114,6 @@ static uint32_t largest_magnitude(const float *x, int64_t k)
    return largest_bits(v8_max_bits(low, high));
 }
 
-/* In range before the limits of round.h are asked: the magnitude is at most amax * (127 / amax), which two
- * roundings leave below 127.5. */
-PARE_INLINE v8_ints round_codes(v8 x, v8 inverse)
-{
-   return v8_round(v8_mul(x, inverse));
-}
-
 static int32_t sum_of(v8_ints total)
 {
    int32_t lanes[8], sum = 0;
@@ -143,47 +136,40 @@ PARE_INLINE void put_codes(int8_t *q, int64_t left, const v8_ints *codes)
    memcpy(q, part, (size_t)left);
 }
 
-/* q = codes of y; returns their sum. */
-static int32_t round_row(const float *y, int64_t k, float inverse, int8_t *q)
+/* The code of each element or, of 16 bits, its two digits, which are exact as floats. Codes are in range before the
+ * limits of round.h are asked: the magnitude is at most amax * (127 / amax), which two roundings leave below 127.5;
+ * with 32512 likewise. */
+PARE_INLINE void round_digits(v8 x, v8 inverse, const int digits, v8_ints *high, v8_ints *low)
 {
-   const v8 factor = v8_set(inverse);
-   v8_ints total = v8_ints_zero(), codes[2];
-   for (int64_t i = 0; i < k; i += 16) {
-      v8 v[2];
-      v8_load16_part(y + i, k - i, v);
-      codes[0] = round_codes(v[0], factor);
-      codes[1] = round_codes(v[1], factor);
-      total = v8_ints_add(total, v8_ints_add(codes[0], codes[1]));
-      put_codes(q + i, k - i, codes);
+   *high = v8_round(v8_mul(x, inverse));
+   if (digits == 2) {
+      v8 code = v8_from_ints(*high);
+      *high = v8_round(v8_mul(code, v8_set(1 / PARE_ROUND_I16_BASE)));
+      *low = v8_round(v8_fma(v8_from_ints(*high), v8_set(-PARE_ROUND_I16_BASE), code));
    }
-   return sum_of(total);
 }
 
-/* Codes of 16 bits, as those of 8 in range without limits, are exact as floats, and so are their two digits. */
-PARE_INLINE void round_digits(v8 x, v8 inverse, v8_ints *high, v8_ints *low)
-{
-   v8 code = v8_from_ints(round_codes(x, inverse));
-   *high = v8_round(v8_mul(code, v8_set(1 / PARE_ROUND_I16_BASE)));
-   *low = v8_round(v8_fma(v8_from_ints(*high), v8_set(-PARE_ROUND_I16_BASE), code));
-}
-
-/* The high digits to q, the low ones to q + ldq; their sums. */
-static void round_row_i16(const float *y, int64_t k, float inverse, int8_t *q, int64_t ldq, int32_t *sum)
+/* All codes of y: to q or, of two digits, the low ones to q + ldq; and the sum of each digit. */
+PARE_INLINE void round_row(const float *y, int64_t k, float inverse, const int digits, int8_t *q, int64_t ldq,
+                           int32_t *sum)
 {
    const v8 factor = v8_set(inverse);
-   v8_ints total[2] = { v8_ints_zero(), v8_ints_zero() }, high[2], low[2];
+   v8_ints total[2] = { v8_ints_zero(), v8_ints_zero() }, codes[2][2];
    for (int64_t i = 0; i < k; i += 16) {
       v8 v[2];
       v8_load16_part(y + i, k - i, v);
-      round_digits(v[0], factor, &high[0], &low[0]);
-      round_digits(v[1], factor, &high[1], &low[1]);
-      total[0] = v8_ints_add(total[0], v8_ints_add(high[0], high[1]));
-      total[1] = v8_ints_add(total[1], v8_ints_add(low[0], low[1]));
-      put_codes(q + i, k - i, high);
-      put_codes(q + ldq + i, k - i, low);
+      round_digits(v[0], factor, digits, &codes[0][0], &codes[1][0]);
+      round_digits(v[1], factor, digits, &codes[0][1], &codes[1][1]);
+      PARE_UNROLL
+      for (int d = 0; d < digits; d++) {
+         total[d] = v8_ints_add(total[d], v8_ints_add(codes[d][0], codes[d][1]));
+         put_codes(q + d * ldq + i, k - i, codes[d]);
+      }
    }
    sum[0] = sum_of(total[0]);
-   sum[1] = sum_of(total[1]);
+   if (digits == 2) {
+      sum[1] = sum_of(total[1]);
+   }
 }
 
 static void hadamard(float *x, int64_t n, int64_t rot)
@@ -193,28 +179,28 @@ static void hadamard(float *x, int64_t n, int64_t rot)
    }
 }
 
+PARE_INLINE void quantize(const float *x, int64_t k, int64_t rot, const int digits, int8_t *q, int64_t ldq,
+                          int64_t kpad, float *tmp, float *scale, int32_t *sum)
+{
+   uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
+   pare_rounding rule = pare_round_digits(amax, digits, scale);
+   int64_t codes = rule.zero ? 0 : k;
+   round_row(rot > 0 ? tmp : x, codes, rule.inverse, digits, q, ldq, sum);
+   for (int d = 0; d < digits; d++) {
+      memset(q + d * ldq + codes, 0, (size_t)(kpad - codes));
+   }
+}
+
 static void quant_row(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t kpad, float *tmp,
                       float *scale, int32_t *sum)
 {
-   uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
-   pare_rounding rule = pare_round_row(amax);
-   int64_t codes = rule.zero ? 0 : k;
-   *sum = round_row(rot > 0 ? tmp : x, codes, rule.inverse, q);
-   memset(q + codes, 0, (size_t)(kpad - codes));
-   *scale = rule.scale;
+   quantize(x, k, rot, 1, q, 0, kpad, tmp, scale, sum);
 }
 
 static void quant_row_i16(const float *x, int64_t k, int64_t rot, int8_t *q, int64_t ldq, int64_t kpad, float *tmp,
                           float scale[2], int32_t sum[2])
 {
-   uint32_t amax = rot > 0 ? rotate_row(x, k, rot, tmp) : largest_magnitude(x, k);
-   pare_rounding rule = pare_round_row_i16(amax);
-   int64_t codes = rule.zero ? 0 : k;
-   round_row_i16(rot > 0 ? tmp : x, codes, rule.inverse, q, ldq, sum);
-   memset(q + codes, 0, (size_t)(kpad - codes));
-   memset(q + ldq + codes, 0, (size_t)(kpad - codes));
-   scale[0] = PARE_ROUND_I16_BASE * rule.scale;
-   scale[1] = rule.scale;
+   quantize(x, k, rot, 2, q, ldq, kpad, tmp, scale, sum);
 }
 
 void PARE_WIDE(quant)(pare_kernels *k)
