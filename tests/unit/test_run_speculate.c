@@ -460,6 +460,13 @@ START_TEST(refuses)
                 pare_speculator_create_draft(&r.ctx, r.model, r.draft, &options, &sampling, 40, &speculator),
                 PARE_RESOURCE, "that others hold");
    r.ctx.reserved = reserved;
+   tiny m = r.m;
+   m.table = 20;
+   pare_model *narrow = tiny_model(&r.ctx, &m);
+   assert_fails(&r.ctx,
+                pare_speculator_create_draft(&r.ctx, r.model, narrow, &options, &sampling, 40, &speculator),
+                PARE_INPUT, "rows for 20 tokens only, the vocabulary has 50");
+   pare_model_destroy(&r.ctx, narrow);
    pare_speculator_destroy(&r.ctx, NULL);
    rig_end(&r);
 }
