@@ -9,6 +9,8 @@
  *          decides for all, and one user's skip too.
  * Leaves:  norms, biases, everything of rank 1; tables of learned positions unless "positions" is set: they
  *          are small, and their error enters every token.
+ * Products of several matrices: with activations of i8 or i16 all are quantized or none, with f32 each by itself.
+ *          All are rotated or none, since their input is one. A fallback says what became of a matrix for that.
  * Rotation: rows are multiplied by Walsh-Hadamard blocks of the largest size of 128, 64, 32 that divides K,
  *          which spreads outliers. "auto" rotates where that can be done; weights that a pass of the recipe
  *          pruned are not rotated, because their zeros would be lost, and a fallback says so. "on" refuses
@@ -72,7 +74,7 @@ static const pare_field fields[] = {
 typedef struct decision {
    bool quantize;
    int rotation;
-   const char *got, *reason; /* a fallback when reason is not NULL */
+   const char *reason; /* a fallback when not NULL */
 } decision;
 
 static bool is_positions(const pare_weight_note *note)
@@ -109,60 +111,116 @@ static pare_encoding encoding_of(const options *o, int rotation)
    return encoding;
 }
 
-/* The matrices of one product have one kind of activations: NULL when all others of this one's products are or
- * become integers too, else why it cannot. *pruned: one of them is. */
-static const char *check_partners(const pare_pass_run *run, const pare_weight_note *note, bool *pruned)
-{
-   for (size_t i = 0; i < note->n_users; i++) {
-      const pare_node *user = note->users[i];
-      for (size_t w = 0; w < user->n_weights; w++) {
-         const pare_weight_note *other = pare_pass_note(run, user->weight[w]);
-         if (user->op != PARE_OP_linear || other->weight->rank != 2) continue;
-         *pruned |= other->pruned;
-         if (pare_encoding_is_float(other->encoding.kind) && !is_candidate(run, other))
-            return "another matrix of its product stays as it is";
-      }
-   }
-   return NULL;
-}
+/* ---- what becomes of each ---- */
 
-static decision decide(const pare_pass_run *run, const pare_weight_note *note)
+/* Of a candidate, whatever becomes of others. */
+static decision decide_alone(const options *o, const pare_weight_note *note)
 {
-   const options *o = run->options;
-   decision d = { .quantize = true, .got = pare_encoding_name(note->encoding.kind) };
+   decision d = { 0 };
    pare_encoding plain = encoding_of(o, 0);
-   bool pruned = note->pruned;
-   const char *partners = check_partners(run, note, &pruned);
    if (!pare_note_is_matrix(note)) d.reason = "a node other than linear and embed uses it too";
    else if (!pare_encoding_fits(&plain, note->weight->rank, note->weight->dim))
       d.reason = "more than 65536 inputs";
-   else if (partners) d.reason = partners;
    d.quantize = !d.reason;
    if (!d.quantize || o->rotate == ROTATE_OFF) return d;
-   d.got = type_names[o->type];
-   d.rotation = pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
-   if (pruned) d.reason = "pruned values stay zero only without rotation";
+   d.rotation = note->pruned ? 0 : pare_rotation_for(note->weight->dim[1]);
+   if (note->pruned) d.reason = "pruned values stay zero only without rotation";
    else if (d.rotation == 0) d.reason = "the number of inputs is not a multiple of 32";
    return d;
 }
 
-static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
+/* The matrices of one product: whether one stays of floats, and whether one is not rotated. */
+typedef struct partners {
+   bool floats, plain;
+} partners;
+
+static size_t index_of(const pare_pass_run *run, const pare_weight *weight)
 {
-   const options *o = run->options;
+   return (size_t)(pare_pass_note(run, weight) - run->notes->items);
+}
+
+static partners find_partners(const pare_pass_run *run, const pare_linear_matrix *m, size_t n, const decision *all)
+{
+   partners p = { false, false };
+   for (size_t i = 0; i < n; i++) {
+      size_t at = index_of(run, m[i].weight);
+      const pare_encoding *encoding = &run->notes->items[at].encoding;
+      p.floats |= pare_encoding_is_float(encoding->kind) && !all[at].quantize;
+      p.plain |= (all[at].quantize ? all[at].rotation : encoding->rotation) == 0;
+   }
+   return p;
+}
+
+/* Takes back what the partners do not bear; true when that was anything. */
+static bool take_back(const options *o, const partners *p, decision *d)
+{
+   if (!d->quantize) return false;
+   if (p->floats && acts[o->act] != PARE_ACT_F32) {
+      *d = (decision){ .reason = "another matrix of its product stays as it is" };
+      return true;
+   }
+   if (!p->plain || d->rotation == 0) return false;
+   d->rotation = 0;
+   d->reason = "another matrix of its product is not rotated";
+   return true;
+}
+
+/* A product takes floats only with activations of f32, and its one input is rotated as all of its matrices. */
+static bool settle(const pare_pass_run *run, const pare_node *node, decision *all)
+{
+   pare_linear_matrix m[PARE_MAX_OUTPUTS];
+   size_t n = pare_linear_matrices(node, m, PARE_MAX_OUTPUTS);
+   partners p = find_partners(run, m, n, all);
+   bool changed = false;
+   for (size_t i = 0; i < n; i++) changed |= take_back(run->options, &p, &all[index_of(run, m[i].weight)]);
+   return changed;
+}
+
+/* A decision for each note. Products that share a matrix pass on what one of them does not bear. */
+static pare_status decide(pare_ctx *ctx, const pare_pass_run *run, decision **out)
+{
+   decision *all = pare_alloc_array(ctx, run->notes->count + 1, sizeof *all);
+   if (!all) return PARE_RESOURCE;
    for (size_t i = 0; i < run->notes->count; i++) {
       const pare_weight_note *note = &run->notes->items[i];
-      if (!is_candidate(run, note)) continue;
-      decision d = decide(run, note);
-      if (d.quantize && note->pruned && o->rotate == ROTATE_ON)
-         return pare_fail(
-            ctx, PARE_USAGE, run->path,
-            "\"rotate\": \"on\" would lose the zeros that an earlier pass prunes in %s, expected \"auto\" "
-            "or \"off\"",
-            note->weight->name);
-      if (d.quantize) pare_pass_plan(run, note->weight, encoding_of(o, d.rotation));
+      if (is_candidate(run, note)) all[i] = decide_alone(run->options, note);
    }
+   for (bool changed = true; changed;) {
+      changed = false;
+      for (const pare_node *node = run->model->graph->first; node; node = node->next)
+         if (node->op == PARE_OP_linear) changed |= settle(run, node, all);
+   }
+   *out = all;
    return PARE_OK;
 }
+
+/* ---- plan ---- */
+
+static pare_status plan_weight(pare_ctx *ctx, pare_pass_run *run, const pare_weight_note *note, const decision *d)
+{
+   const options *o = run->options;
+   if (!d->quantize) return PARE_OK;
+   if (note->pruned && o->rotate == ROTATE_ON)
+      return pare_fail(ctx, PARE_USAGE, run->path,
+                       "\"rotate\": \"on\" would lose the zeros that an earlier pass prunes in %s, expected \"auto\" "
+                       "or \"off\"",
+                       note->weight->name);
+   pare_pass_plan(run, note->weight, encoding_of(o, d->rotation));
+   return PARE_OK;
+}
+
+static pare_status plan(pare_ctx *ctx, pare_pass_run *run)
+{
+   decision *all;
+   PARE_TRY(decide(ctx, run, &all));
+   pare_status status = PARE_OK;
+   for (size_t i = 0; i < run->notes->count && status == PARE_OK; i++)
+      status = plan_weight(ctx, run, &run->notes->items[i], &all[i]);
+   pare_free(ctx, all);
+   return status;
+}
+
+/* ---- run ---- */
 
 static void set_activations(const options *o, const pare_weight_note *note)
 {
@@ -181,24 +239,23 @@ static pare_status encode(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight
    return pare_encode_groups(ctx, weight, &encoding, file, error);
 }
 
-static pare_status report_fallback(pare_ctx *ctx, pare_pass_run *run, const pare_weight *weight,
+static pare_status report_fallback(pare_ctx *ctx, pare_pass_run *run, const pare_weight_note *note,
                                    const decision *d)
 {
    const options *o = run->options;
    char wanted[16];
    snprintf(wanted, sizeof wanted, "%s%s", type_names[o->type], d->quantize ? " rotated" : "");
-   return pare_pass_fallback(ctx, run, weight->name, wanted, d->got, d->reason);
+   const char *got = d->quantize ? type_names[o->type] : pare_encoding_name(note->encoding.kind);
+   return pare_pass_fallback(ctx, run, note->weight->name, wanted, got, d->reason);
 }
 
-static pare_status quantize(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight)
+static pare_status quantize(pare_ctx *ctx, pare_pass_run *run, pare_weight *weight, const decision *d)
 {
    const pare_weight_note *note = pare_pass_note(run, weight);
    pare_encode_error error;
-   if (!is_candidate(run, note)) return PARE_OK;
-   decision d = decide(run, note);
-   if (d.reason) PARE_TRY(report_fallback(ctx, run, weight, &d));
-   if (!d.quantize) return PARE_OK;
-   PARE_TRY(encode(ctx, run, weight, d.rotation, &error));
+   if (d->reason) PARE_TRY(report_fallback(ctx, run, note, d));
+   if (!d->quantize) return PARE_OK;
+   PARE_TRY(encode(ctx, run, weight, d->rotation, &error));
    set_activations(run->options, note);
    return pare_pass_record(ctx, run, weight, &error);
 }
@@ -213,11 +270,15 @@ static pare_status check(pare_ctx *ctx, const void *chosen, const char *path)
 static pare_status run_pass(pare_ctx *ctx, pare_pass_run *run)
 {
    pare_graph *graph = run->model->graph;
-   for (size_t i = 0; i < graph->n_weights; i++) {
+   decision *all;
+   PARE_TRY(decide(ctx, run, &all));
+   pare_status status = PARE_OK;
+   for (size_t i = 0; i < graph->n_weights && status == PARE_OK; i++) {
       if (i + 1 < graph->n_weights) pare_weight_prefetch(graph->weights[i + 1]);
-      PARE_TRY(quantize(ctx, run, graph->weights[i]));
+      status = quantize(ctx, run, graph->weights[i], &all[index_of(run, graph->weights[i])]);
    }
-   return PARE_OK;
+   pare_free(ctx, all);
+   return status;
 }
 
 const pare_pass pare_pass_quant_rtn = {

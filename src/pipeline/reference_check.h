@@ -1,6 +1,8 @@
 /* reference_check: whether two graphs compute the same by the reference evaluator (ops/evaluate.h): all outputs
  * for random inputs, four tokens of one sequence, bit for bit or, for a pass that changes the order of float
- * operations, within its tolerance. States are not compared: a pass may leave out what is stored for nobody.
+ * operations, within its tolerance. Inputs of unknown meaning are drawn as zeros and ones and once more the other way
+ * round; a pass with a tolerance need agree on one of the two only. States are not compared: a pass may leave out what
+ * is stored for nobody.
  * Not for other layers. */
 #ifndef PARE_PIPELINE_REFERENCE_CHECK_H
 #define PARE_PIPELINE_REFERENCE_CHECK_H

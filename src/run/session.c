@@ -1,5 +1,6 @@
 /* session: see session.h. All memory is taken at create; it is not touched before it is used, so what a
  * session really occupies grows with the batches and contexts it sees. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cpu.h"
@@ -21,6 +22,7 @@ struct pare_session {
    pare_plan *plan;
    slab activations, caches, scratch;
    slab held;         /* uint32_t [slots][context]: the tokens whose keys and values are in the cache */
+   size_t reserved;   /* of the context's, until it is destroyed */
    int workers;
    int32_t *filled;   /* [slots] positions of the sequence that are in the cache */
    int32_t *next;     /* [slots] while a batch is checked: the position that must come next */
@@ -85,28 +87,38 @@ static pare_status fill_limits(pare_ctx *ctx, const pare_model *model, const par
    return check_option(ctx, "rows", limits->rows, MOST_TOKENS);
 }
 
-/* Memory is touched late, so a session too large would begin well and be killed. */
-static pare_status check_memory(pare_ctx *ctx, const pare_session *s)
+static pare_status refuse_memory(pare_ctx *ctx, const pare_model *model, const pare_session *s, size_t bytes,
+                                 size_t most)
 {
    const pare_session_options *limits = &s->plan->limits;
-   pare_session_memory memory = memory_of(s->plan, s->workers);
-   int64_t most = pare_memory_limit();
-   if (memory.total_bytes <= (uint64_t)most) return PARE_OK;
-   pare_fail(ctx, PARE_RESOURCE, NULL, "%lld positions of %lld sequences take %.1f GB, this process may have %.1f GB",
-             (long long)limits->context, (long long)limits->slots, (double)memory.total_bytes / 1e9,
-             (double)most / 1e9);
+   char beside[64] = "";
+   if (ctx->reserved)
+      snprintf(beside, sizeof beside, " beside %.1f GB that others hold", (double)ctx->reserved / 1e9);
+   pare_fail(ctx, PARE_RESOURCE, model->path,
+             "%lld positions of %lld sequences take %.1f GB%s, this process may have %.1f GB",
+             (long long)limits->context, (long long)limits->slots, (double)bytes / 1e9, beside, (double)most / 1e9);
    pare_hint(ctx, "a shorter context, fewer sequences, or a cache of i8 (quant_kv) takes less");
    return PARE_RESOURCE;
 }
 
-static pare_status take_memory(pare_ctx *ctx, pare_session *s)
+/* Memory is touched late, so sessions too large would begin well and be killed. Those of a context count together. */
+static pare_status reserve_memory(pare_ctx *ctx, const pare_model *model, pare_session *s)
+{
+   size_t bytes = memory_of(s->plan, s->workers).total_bytes, most = (size_t)pare_memory_limit();
+   if (ctx->reserved > most || bytes > most - ctx->reserved) return refuse_memory(ctx, model, s, bytes, most);
+   s->reserved = bytes;
+   ctx->reserved += bytes;
+   return PARE_OK;
+}
+
+static pare_status take_memory(pare_ctx *ctx, const pare_model *model, pare_session *s)
 {
    pare_plan *plan = s->plan;
    size_t scratch, slots = (size_t)plan->limits.slots, tokens = (size_t)plan->limits.tokens;
    s->workers = pare_pool_width(ctx);
    if (__builtin_mul_overflow(plan->scratch_bytes, (size_t)s->workers, &scratch) || scratch > PTRDIFF_MAX / 2)
       return pare_fail(ctx, PARE_RESOURCE, NULL, "scratch memory of %d workers does not fit", s->workers);
-   PARE_TRY(check_memory(ctx, s));
+   PARE_TRY(reserve_memory(ctx, model, s));
    PARE_TRY(slab_create(ctx, plan->memory_bytes, &s->activations));
    PARE_TRY(slab_create(ctx, plan->caches.bytes, &s->caches));
    PARE_TRY(slab_create(ctx, scratch, &s->scratch));
@@ -141,7 +153,7 @@ static pare_status make_session(pare_ctx *ctx, const pare_model *model, const pa
                                 pare_session *s)
 {
    PARE_TRY(make_plan(ctx, model, options, &s->kernels, &s->plan));
-   PARE_TRY(take_memory(ctx, s));
+   PARE_TRY(take_memory(ctx, model, s));
    return pare_check_stop(ctx); /* vectors were read from the model's files */
 }
 
@@ -162,6 +174,7 @@ pare_status pare_session_create(pare_ctx *ctx, const pare_model *model, const pa
 void pare_session_destroy(pare_ctx *ctx, pare_session *s)
 {
    if (!s) return;
+   ctx->reserved -= s->reserved;
    pare_plan_destroy(ctx, s->plan);
    pare_free(ctx, s->activations.base);
    pare_free(ctx, s->caches.base);

@@ -23,8 +23,8 @@ typedef struct pare_session_options {
 } pare_session_options;
 
 /* `model` must outlive the session. PARE_UNSUPPORTED when the graph holds what the executor cannot run,
- * PARE_USAGE when options are outside what the model was made for, PARE_RESOURCE when it would take more than
- * pare_memory_limit, PARE_INTERNAL when its logits and its vocabulary differ in size. */
+ * PARE_USAGE when options are outside what the model was made for, PARE_RESOURCE when all sessions of the context
+ * would together take more than pare_memory_limit, PARE_INTERNAL when its logits and its vocabulary differ in size. */
 pare_status pare_session_create(pare_ctx *ctx, const pare_model *model, const pare_session_options *options,
                                 pare_session **out);
 void pare_session_destroy(pare_ctx *ctx, pare_session *session); /* NULL is fine */

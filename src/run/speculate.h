@@ -27,7 +27,8 @@ pare_status pare_speculator_create_lookup(pare_ctx *ctx, const pare_speculate_op
                                           int64_t context, pare_speculator **out);
 /* Guesses with `draft`, sampled as `sampling` says, but for the seed. Both models must outlive the
  * speculator; it holds a session of the draft. Beyond the draft's own context nothing is guessed.
- * PARE_INPUT when the models' vocabularies differ in size, or the draft cannot be fed all of its own. */
+ * PARE_INPUT when the models' vocabularies differ in size, or the draft cannot be fed all of its own;
+ * PARE_RESOURCE as pare_session_create. */
 pare_status pare_speculator_create_draft(pare_ctx *ctx, const pare_model *model, const pare_model *draft,
                                          const pare_speculate_options *options,
                                          const pare_sampler_options *sampling, int64_t context,

@@ -312,6 +312,81 @@ START_TEST(catches_lies)
 }
 END_TEST
 
+/* One of two norms by a number of which nothing is known: 1 in the first draw of the check, 0 in the second. */
+#define SWITCHED                                                                                              \
+   "graph \"g\" {\n  input %x : f32[tokens, 8]\n  input %switch : i32[1]\n  weight \"w\" [8] f32\n"             \
+   "  %0 = rms_norm \"of_ones\" (%x) [\"w\"] {\"eps\":1e-06} : f32[tokens, 8]\n"                                 \
+   "  %1 = rms_norm \"of_zeros\" (%x) [\"w\"] {\"eps\":1e-06} : f32[tokens, 8]\n"                                \
+   "  %2 = where \"chosen\" (%switch, %0, %1) : f32[tokens, 8]\n  output %2\n}\n"
+
+static void change_norm(pare_pass_run *r, const char *name)
+{
+   ((pare_norm_attrs *)pare_graph_find_node(r->model->graph, name)->attrs)->eps = 0.5;
+   r->changed = true;
+}
+
+static pare_status change_ones(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   change_norm(r, "of_ones");
+   return PARE_OK;
+}
+
+static pare_status change_zeros(pare_ctx *ctx, pare_pass_run *r)
+{
+   (void)ctx;
+   change_norm(r, "of_zeros");
+   return PARE_OK;
+}
+
+static pare_status change_both(pare_ctx *ctx, pare_pass_run *r)
+{
+   change_norm(r, "of_ones");
+   return change_zeros(ctx, r);
+}
+
+static pare_status run_switched(pare_ctx *ctx, pare_status (*lie)(pare_ctx *, pare_pass_run *), double tolerance)
+{
+   const pare_pass liar = {
+      .name = "liar", .help = "", .fields = pare_no_fields, .run = lie, .tolerance = tolerance
+   };
+   const pare_pipeline_options options = { 0 };
+   pare_pipeline_report *report = NULL;
+   pare_recipe *recipe;
+   pare_model *model;
+   assert_ok(ctx, model_from_text(ctx, SWITCHED, &model));
+   assert_ok(ctx, recipe_from_steps(ctx, "{\"pass\": \"opt_dce\"}", &recipe));
+   recipe->steps[0].pass = &liar;
+   pare_status status = pare_pipeline_run(ctx, recipe, model, &options, &report);
+   pare_pipeline_report_destroy(ctx, report);
+   pare_recipe_destroy(ctx, recipe);
+   pare_model_destroy(ctx, model);
+   return status;
+}
+
+/* A lossless pass is found out by either draw; one with a tolerance may fail one of them, but not both. */
+START_TEST(catches_lies_of_one_draw)
+{
+   const struct {
+      pare_status (*lie)(pare_ctx *, pare_pass_run *);
+      double tolerance;
+      bool passes;
+   } cases[] = { { change_ones, 0, false },   { change_zeros, 0, false },   { change_both, 0, false },
+                 { change_ones, 1e-6, true }, { change_zeros, 1e-6, true }, { change_both, 1e-6, false } };
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      pare_status status = run_switched(&ctx, cases[i].lie, cases[i].tolerance);
+      ck_assert_msg(status == (cases[i].passes ? PARE_OK : PARE_INTERNAL), "case %zu: %d", i, (int)status);
+      if (!cases[i].passes) ck_assert_ptr_nonnull(strstr(ctx.error.message, "computes something else"));
+      pare_ctx_clear(&ctx);
+   }
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 /* Results that a later pass replaces do not stay in the artifact's file. */
 START_TEST(replaced_results_go_elsewhere)
 {
@@ -382,4 +457,4 @@ END_TEST
 
 UNIT_MAIN("pipeline_run", prunes_then_quantizes, refuses_before_compute, quantizes_in_two_steps,
           estimates_what_it_then_does, prints_and_stops, skips_what_has_nothing_to_do, catches_lies,
-          replaced_results_go_elsewhere, stops_when_told, survives_every_failing_allocation)
+          catches_lies_of_one_draw, replaced_results_go_elsewhere, stops_when_told, survives_every_failing_allocation)

@@ -25,6 +25,7 @@ typedef struct tiny {
    const char *weights;         /* encoding of the float matrices */
    bool twice;                  /* two layers read the results of attention */
    int dim, heads, kv_heads, head_dim, ffn, layers, vocab, context, window;
+   int table;                   /* rows of an embedding of its own, or 0: tied to the head */
 } tiny;
 
 static inline tiny tiny_llama(void)
@@ -190,7 +191,9 @@ static inline int tiny_mlp(tiny_text *t, const tiny *m, int layer, int x)
 static inline int tiny_body(tiny_text *t, const tiny *m)
 {
    tiny_weight(t, "embed", 0, m->vocab, m->dim, m->weights);
-   int x = tiny_node(t, "embed", "embed", 0, "%tokens", "\"embed.0\"", "", "tokens", m->dim);
+   if (m->table) tiny_weight(t, "table", 0, m->table, m->dim, m->weights);
+   const char *table = m->table ? "\"table.0\"" : "\"embed.0\"";
+   int x = tiny_node(t, "embed", "embed", 0, "%tokens", table, "", "tokens", m->dim);
    if (m->gpt2) {
       tiny_weight(t, "wpe", 0, m->context, m->dim, m->weights);
       int positions = tiny_node(t, "embed", "wpe", 0, "%positions", "\"wpe.0\"", "", "tokens", m->dim);

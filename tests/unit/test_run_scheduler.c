@@ -362,6 +362,42 @@ START_TEST(refuses)
 }
 END_TEST
 
+/* Fewer than the vocabulary where the embedding is not the head. */
+START_TEST(ids_are_rows_of_the_smallest_table)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   m.table = 20;
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *session;
+   pare_scheduler *s;
+   bool busy = true;
+   static job j; /* what is taken is counted here */
+   uint32_t prompt[] = { 3, 20 };
+   const pare_request request = { .prompt = prompt,
+                                  .n = 2,
+                                  .sampling = { .top_p = 1, .repeat_penalty = 1 },
+                                  .options = { .max_tokens = 1, .on_token = take, .user = &j },
+                                  .on_finish = finish };
+   assert_ok(&ctx, pare_session_create(&ctx, model, &(pare_session_options){ .slots = 2 }, &session));
+   assert_ok(&ctx, pare_scheduler_create(&ctx, model, session, &(pare_scheduler_options){ 0 }, &s));
+   assert_fails(&ctx, pare_scheduler_add(&ctx, s, &request), PARE_INPUT,
+                "token 1 of the prompt: id 20, expected 0 to 19");
+   prompt[1] = 19;
+   assert_ok(&ctx, pare_scheduler_add(&ctx, s, &request));
+   while (busy) assert_ok(&ctx, pare_scheduler_step(&ctx, s, &busy));
+   ck_assert_int_eq(j.finished, 1);
+   ck_assert_int_eq(j.n, 1);
+   pare_scheduler_destroy(&ctx, s);
+   pare_session_destroy(&ctx, session);
+   pare_model_destroy(&ctx, model);
+   pare_ctx_finish(&ctx);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 static pare_status run_three(rig *r, pare_session *session)
 {
    pare_scheduler *s;
@@ -402,4 +438,4 @@ END_TEST
 
 UNIT_MAIN("scheduler", each_is_as_if_alone, looks_up_for_each, threads_change_nothing,
           shared_prefixes_are_computed_once, conversations_keep_their_slot, requests_come_from_callbacks,
-          refuses, survives_lack_of_memory)
+          refuses, ids_are_rows_of_the_smallest_table, survives_lack_of_memory)

@@ -1,6 +1,7 @@
 /* The executor: against the reference evaluator, and the same bits however a sequence is cut, batched,
  * threaded or computed. */
 #include "base/cpu.h"
+#include "base/memory.h"
 #include "test_run_models.h"
 
 enum { N = 23, MOST_TOKENS = 1024 };
@@ -547,6 +548,36 @@ START_TEST(refuses_more_than_the_memory)
 }
 END_TEST
 
+/* Memory that is taken is not touched, so the machine would not say no. */
+START_TEST(sessions_of_a_context_count_together)
+{
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   tiny m = tiny_llama();
+   pare_model *model = tiny_model(&ctx, &m);
+   pare_session *first, *second;
+   const pare_session_options options = { .slots = 2 };
+   size_t most = (size_t)pare_memory_limit();
+   assert_ok(&ctx, pare_session_create(&ctx, model, &options, &first));
+   size_t bytes = pare_session_used(first).total_bytes;
+   ck_assert_uint_eq(ctx.reserved, bytes);
+   ctx.reserved = most - bytes + 1; /* as if the first were so large */
+   assert_fails(&ctx, pare_session_create(&ctx, model, &options, &second), PARE_RESOURCE,
+                "40 positions of 2 sequences take 0.0 GB beside");
+   ck_assert_uint_eq(ctx.reserved, most - bytes + 1);
+   ctx.reserved = most - bytes;
+   assert_ok(&ctx, pare_session_create(&ctx, model, &options, &second));
+   ck_assert_uint_eq(ctx.reserved, most);
+   pare_session_destroy(&ctx, second);
+   ctx.reserved = bytes;
+   pare_session_destroy(&ctx, first);
+   ck_assert_uint_eq(ctx.reserved, 0);
+   pare_model_destroy(&ctx, model);
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
 /* Every allocation fails in turn; a session that was made never allocates again. */
 START_TEST(survives_lack_of_memory)
 {
@@ -569,6 +600,7 @@ START_TEST(survives_lack_of_memory)
       if (status == PARE_OK) break;
       ck_assert_int_eq(status, PARE_RESOURCE);
       ck_assert_int_eq(heap.blocks, blocks);
+      ck_assert_uint_eq(ctx.reserved, 0);
       pare_ctx_clear(&ctx);
    }
    heap.calls = 0;
@@ -585,4 +617,5 @@ END_TEST
 UNIT_MAIN("session", agrees_with_the_reference, fused_as_unfused, odd_sizes, same_bits_in_every_way,
           agrees_with_finer_activations, same_bits_of_finer_activations, same_bits_of_many_rows,
           same_bits_from_an_int8_cache, sequences_do_not_meet, refuses_bad_batches, goes_back,
-          refuses_what_it_cannot_run, refuses_more_than_the_memory, survives_lack_of_memory)
+          refuses_what_it_cannot_run, refuses_more_than_the_memory, sessions_of_a_context_count_together,
+          survives_lack_of_memory)

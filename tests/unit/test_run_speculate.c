@@ -1,5 +1,6 @@
 /* Speculation: greedy text and looked-up text are those of plain decoding, whatever is guessed; sampled text
  * has the target's distribution. */
+#include "base/memory.h"
 #include "run/generate.h"
 #include "test_run_models.h"
 
@@ -453,6 +454,19 @@ START_TEST(refuses)
                 pare_speculator_create_draft(&r.ctx, r.model, r.draft, &options, &sampling, 40, &speculator),
                 PARE_INPUT, "51 tokens in its vocabulary, the model has 50");
    r.draft->vocab--;
+   size_t reserved = r.ctx.reserved;
+   r.ctx.reserved = (size_t)pare_memory_limit(); /* as if the model's own session were so large */
+   assert_fails(&r.ctx,
+                pare_speculator_create_draft(&r.ctx, r.model, r.draft, &options, &sampling, 40, &speculator),
+                PARE_RESOURCE, "that others hold");
+   r.ctx.reserved = reserved;
+   tiny m = r.m;
+   m.table = 20;
+   pare_model *narrow = tiny_model(&r.ctx, &m);
+   assert_fails(&r.ctx,
+                pare_speculator_create_draft(&r.ctx, r.model, narrow, &options, &sampling, 40, &speculator),
+                PARE_INPUT, "rows for 20 tokens only, the vocabulary has 50");
+   pare_model_destroy(&r.ctx, narrow);
    pare_speculator_destroy(&r.ctx, NULL);
    rig_end(&r);
 }
