@@ -19,7 +19,9 @@ enum {
    PAIR = 2,     /* tiles of rows and blocks of channels that are worked on together */
    PAIR_ROWS = PAIR * PARE_TILE_ROWS,
    MOST_ROWS = 256,         /* of a chunk */
-   PANEL = 4 * PAIR         /* blocks of a panel of long rows */
+   PANEL = 4 * PAIR,        /* blocks of a panel of long rows */
+   LEAST_L1 = 48 << 10,
+   MOST_L2 = 2 << 20
 };
 
 /* Registers, as the intrinsics want them: literal numbers. SUM<row tile><block>. */
@@ -252,14 +254,16 @@ static int64_t chunk_rows(int64_t m)
 }
 
 /* A third of the first-level cache each: lines of two blocks, those that come next, the codes of a pair of tiles.
- * A chunk of rows that fills more than 9/16 of the second-level cache leaves it. */
+ * A chunk of rows that fills more than 9/16 of the second-level cache leaves it. Every processor with AMX has LEAST_L1;
+ * hypervisors tell less, and larger second levels than there are, where panels cost little without need. */
 static panels panels_of(const pare_kernels *self, const pare_linear_i8 *p, int64_t block, int64_t end, int64_t rows)
 {
-   bool leaves = 16 * rows * 4 * p->kq > 9 * self->caches.l2;
+   int64_t l1 = self->caches.l1 > LEAST_L1 ? self->caches.l1 : LEAST_L1;
+   int64_t l2 = self->caches.l2 < MOST_L2 ? self->caches.l2 : MOST_L2;
    return (panels){ .block = block,
                     .end = end,
-                    .width = leaves ? PANEL : PAIR,
-                    .lines = pare_lines_of_part(p->kq, self->caches.l1 / 3 / (PAIR * PARE_TILE_BYTES)) };
+                    .width = rows * 4 * p->kq > l2 / 16 * 9 ? PANEL : PAIR,
+                    .lines = pare_lines_of_part(p->kq, l1 / 3 / (PAIR * PARE_TILE_BYTES)) };
 }
 
 static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)

@@ -324,7 +324,7 @@ static void many_rows(const pare_linear_i8 *p, int64_t block, int64_t row, int64
 
 static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)
 {
-   (void)self;   /* multiplying takes longer than the third-level cache: no size of a piece matters */
+   (void)self;   /* multiplies more slowly than the third-level cache delivers: other pieces were not faster */
    int64_t all = (p->n + PARE_BLOCK - 1) / PARE_BLOCK, end = block1 < all ? block1 : all;
    for (int64_t r = 0; r < p->m; r += BATCH) {
       int64_t rows = p->m - r < BATCH ? p->m - r : BATCH;

@@ -58,8 +58,8 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, const part *t, int64_t 
       __m512i four = pare_broadcast_codes(a + r * lda + 4 * i); \
       FOR_BLOCKS(MULTIPLY, r)                                   \
    }
-#define STORE(r, b)                                    \
-   if (r < rows && b < blocks) {                       \
+#define STORE(r, b)                                        \
+   if (r < rows && b < blocks) {                           \
       store_channels(p, t, block + b, row + r, acc##r##b); \
    }
 #define STORE_ROW(r) FOR_BLOCKS(STORE, r)
@@ -117,10 +117,11 @@ static void group(const pare_linear_i8 *p, const part *t, int64_t block, int64_t
    }
 }
 
-/* Lines of a part of a group: half of the second-level cache, if several tiles of rows come back to them. */
+/* Lines of a part of a group: about a quarter of the second-level cache, which two threads may share, if several tiles
+ * of rows come back to them. */
 static int64_t lines_of_part(const pare_kernels *self, const pare_linear_i8 *p)
 {
-   return p->m <= TILE_ROWS ? p->kq : pare_lines_of_part(p->kq, self->caches.l2 / 2 / (TILE_BLOCKS * 64));
+   return p->m <= TILE_ROWS ? p->kq : pare_lines_of_part(p->kq, self->caches.l2 / 4 / (TILE_BLOCKS * 64));
 }
 
 void pare_avx512_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)

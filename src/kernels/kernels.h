@@ -52,7 +52,7 @@ typedef struct pare_linear_i8 {
    const int32_t *act_sum;   /* [m] sum of the row's codes */
    int64_t m, n;             /* rows, output channels */
    int64_t kq, lda;          /* input channels / 4 rounded up (4 * kq <= PARE_MAX_K), row stride of act */
-   float  *out;              /* [m][n], row stride ldo */
+   float  *out;              /* [m][n], row stride ldo; what lies there during the call may be anything */
    int64_t ldo;
 } pare_linear_i8;
 

@@ -390,10 +390,10 @@ static void bench_attention_i8(bench *b, int64_t n, int64_t head_dim, int64_t ke
    check_reset(&b->c);
 }
 
-void bench_kernels(const pare_kernels *k, const char *tier)
+void bench_kernels(const pare_kernels *k, const char *tier, double seconds)
 {
    bool slow = strcmp(tier, "scalar") == 0;
-   bench b = { .k = k, .tier = tier, .c = { .tier = tier, .rng = 7 }, .budget = 0.5 };
+   bench b = { .k = k, .tier = tier, .c = { .tier = tier, .rng = 7 }, .budget = seconds };
    for (int threads = 1; threads <= 2 && !slow; threads++) {
       bench_read(&b, threads);
       bench_linear(&b, 1, 32768, 4096, threads);

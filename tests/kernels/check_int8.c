@@ -6,14 +6,18 @@
 #include "kernels/round.h"
 #include "tests/kernels/kernel_check.h"
 
+/* What weights and activations are: anything; all weights -128 or 127, all activations -127 or 127; any weights, all
+ * activations 127 or -127, whose sums are larger than floats hold exactly. */
+enum { ANY, EXTREMES, LARGE_SUMS };
+
 typedef struct product {
    pare_linear_i8 args;
-   int64_t blocks;
+   int64_t first, blocks;
    int8_t *rows;   /* [16 * blocks][4 * kq] */
 } product;
 
-/* Codes of [n][k] and rows of activations; extreme: all weights -128 or 127, all activations -127 or 127. */
-static product make_product(check *c, int64_t m, int64_t n, int64_t k, bool extreme, bool bias)
+/* Codes of [n][k] and rows of activations. */
+static product make_product(check *c, int64_t m, int64_t n, int64_t k, int values, bool bias)
 {
    product p = { .blocks = (n + 15) / 16 };
    int64_t kq = (k + 3) / 4, kpad = 4 * kq, lda = kpad + check_range(c, 0, 5);
@@ -23,12 +27,12 @@ static product make_product(check *c, int64_t m, int64_t n, int64_t k, bool extr
    int8_t extreme_w = check_range(c, 0, 1) ? -128 : 127, extreme_a = check_range(c, 0, 1) ? -127 : 127;
    for (int64_t i = 0; i < 16 * p.blocks * kpad; i++) {
       bool inside = i / kpad < n && i % kpad < k;
-      p.rows[i] = !inside ? 0 : extreme ? extreme_w : (int8_t)check_range(c, -128, 127);
+      p.rows[i] = !inside ? 0 : values == EXTREMES ? extreme_w : (int8_t)check_range(c, -128, 127);
    }
    for (int64_t r = 0; r < m; r++) {
       sums[r] = 0;
       for (int64_t i = 0; i < lda; i++) {
-         act[r * lda + i] = i >= k ? 0 : extreme ? extreme_a : (int8_t)check_range(c, -127, 127);
+         act[r * lda + i] = i >= k ? 0 : values != ANY ? extreme_a : (int8_t)check_range(c, -127, 127);
          sums[r] += act[r * lda + i];
       }
    }
@@ -45,24 +49,31 @@ static product make_product(check *c, int64_t m, int64_t n, int64_t k, bool extr
    return p;
 }
 
-static void check_product(check *c, int64_t m, int64_t n, int64_t k, bool extreme)
+static void run_product(check *c, void *out, void *of)
 {
-   product p = make_product(c, m, n, k, extreme, check_range(c, 0, 1));
+   product *p = of;
+   p->args.out = out;
+   c->k->linear_i8(c->k, &p->args, p->first, p->blocks + 3);
+}
+
+static void check_product(check *c, int64_t m, int64_t n, int64_t k, int values)
+{
+   product p = make_product(c, m, n, k, values, check_range(c, 0, 1));
    size_t bytes = (size_t)(m * p.args.ldo) * sizeof(float);
    check_out want = check_output(c, bytes), got = check_output(c, bytes);
-   int64_t first = check_range(c, 0, p.blocks - 1) / 2;
+   p.first = check_range(c, 0, p.blocks - 1) / 2;
    p.args.out = want.data;
-   c->ref->linear_i8(c->ref, &p.args, first, p.blocks);
-   p.args.out = got.data;
-   c->k->linear_i8(c->k, &p.args, first, p.blocks + 3);
+   c->ref->linear_i8(c->ref, &p.args, p.first, p.blocks);
+   run_product(c, got.data, &p);
    check_same(c, "linear_i8", got, want, false);
+   check_told(c, "linear_i8 by other caches", want, run_product, &p);
    check_reset(c);
 }
 
 /* The scalar product itself, against a plain sum over the unpacked rows. */
 static void check_oracle(check *c)
 {
-   product p = make_product(c, 3, 37, 61, false, true);
+   product p = make_product(c, 3, 37, 61, ANY, true);
    check_out out = check_output(c, (size_t)(3 * p.args.ldo) * sizeof(float));
    p.args.out = out.data;
    c->k->linear_i8(c->k, &p.args, 0, p.blocks);
@@ -108,15 +119,15 @@ void check_int8(check *c)
    static const int64_t ns[] = { 1, 15, 16, 17, 48, 63, 64, 65, 130 };
    for (int i = 0; i < 9; i++) {
       for (int j = 0; j < 9; j++) {
-         check_product(c, check_range(c, 1, 14), ns[j], ks[i], false);
+         check_product(c, check_range(c, 1, 14), ns[j], ks[i], ANY);
       }
       check_packing(c, ks[i]);
    }
    for (int64_t m = 1; m <= 70; m++) {
-      check_product(c, m, 80, 36, m % 2);
+      check_product(c, m, 80, 36, m % 2 ? EXTREMES : ANY);
    }
-   check_product(c, 2, 17, PARE_MAX_K, true);
-   check_product(c, 7, 64, PARE_MAX_K, true);
+   check_product(c, 2, 17, PARE_MAX_K, EXTREMES);
+   check_product(c, 7, 64, PARE_MAX_K, EXTREMES);
    check_oracle(c);
    for (int i = 0; i < 60; i++) {
       check_packing(c, check_range(c, 1, 300));
@@ -132,18 +143,23 @@ static void check_cuts(check *c)
    } cuts[] = { { 33, 48, 512 },  { 70, 33, 576 },  { 64, 65, 700 },   { 257, 40, 1030 },
                 { 9, 150, 4608 }, { 40, 300, 4612 }, { 290, 130, 5003 }, { 520, 16, 260 } };
    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
-      check_product(c, cuts[i].m, cuts[i].n, cuts[i].k, i % 4 == 3);
+      check_product(c, cuts[i].m, cuts[i].n, cuts[i].k, i % 4 == 3 ? EXTREMES : ANY);
 }
 
 void check_int8_blocks(check *c)
 {
    check_cuts(c);
    for (int64_t m = 1; m <= 9; m++) {
-      check_product(c, m, 1115, 37, m % 2);
-      check_product(c, m, 600, 4100 + m, m % 2 == 0);
+      check_product(c, m, 1115, 37, m % 2 ? EXTREMES : ANY);
+      check_product(c, m, 600, 4100 + m, m % 2 ? ANY : EXTREMES);
+   }
+   for (int i = 0; i < 3; i++) {
+      check_product(c, 7, 70, PARE_MAX_K - i, LARGE_SUMS);
+      check_product(c, 13 + 27 * i, 70, 40000 + i, LARGE_SUMS);
    }
    for (int i = 0; i < 40; i++) {
-      check_product(c, check_range(c, 10, 300), check_range(c, 1, 40), check_range(c, 480, 2600), i % 4 == 0);
+      check_product(c, check_range(c, 10, 300), check_range(c, 1, 40), check_range(c, 480, 2600),
+                    i % 4 == 0 ? EXTREMES : ANY);
    }
 }
 

@@ -2,7 +2,7 @@
  *
  *    checkkernels              all checks
  *    checkkernels --all        accuracy of mathf over every float (minutes)
- *    checkkernels --bench [tier]
+ *    checkkernels --bench [tier [seconds]]     of one kernel, 0.5; 0: once
  * */
 #include <math.h>
 #include <stdio.h>
@@ -69,13 +69,9 @@ check_out check_output(check *c, size_t bytes)
 
 void check_reset(check *c)
 {
-   static const pare_cache_sizes sizes[] = {
-      { 48 << 10, 2 << 20 }, { 4 << 10, 16 << 10 }, { 1, 1 }, { 1 << 20, 1 << 30 }
-   };
    while (c->owned_count > 0) {
       free(c->owned[--c->owned_count]);
    }
-   c->k->caches = sizes[c->cases % (int64_t)(sizeof sizes / sizeof sizes[0])];
 }
 
 float *check_floats(check *c, int64_t n, int kind)
@@ -141,10 +137,14 @@ static bool same_floats(check_out a, check_out b)
    return memcmp(a.raw, b.raw, GUARD) == 0 && memcmp(a.raw + after, b.raw + after, GUARD) == 0;
 }
 
+static bool same_bytes(check_out a, check_out b)
+{
+   return memcmp(a.raw, b.raw, a.bytes + 2 * GUARD) == 0;
+}
+
 void check_same(check *c, const char *what, check_out a, check_out b, bool floats)
 {
-   bool same = floats ? same_floats(a, b) : memcmp(a.raw, b.raw, a.bytes + 2 * GUARD) == 0;
-   check_true(c, what, same);
+   check_true(c, what, floats ? same_floats(a, b) : same_bytes(a, b));
    add_to_digest(c, a, floats);
    for (int i = 0; i < GUARD; i++) {
       if (a.raw[i] != PATTERN || a.raw[GUARD + a.bytes + (size_t)i] != PATTERN) {
@@ -152,6 +152,20 @@ void check_same(check *c, const char *what, check_out a, check_out b, bool float
          return;
       }
    }
+}
+
+void check_told(check *c, const char *what, check_out want, void (*run)(check *c, void *out, void *of), void *of)
+{
+   static const pare_cache_sizes sizes[] = { { 48 << 10, 2 << 20 }, { 24 << 10, 256 << 10 }, { 4 << 10, 16 << 10 },
+      { 1, 1 }, { 1 << 20, 1 << 30 } };
+   const pare_cache_sizes own = c->k->caches;
+   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+      check_out got = check_output(c, want.bytes);
+      c->k->caches = sizes[i];
+      run(c, got.data, of);
+      check_true(c, what, same_bytes(got, want));
+   }
+   c->k->caches = own;
 }
 
 static void run_checks(check *c)
@@ -182,6 +196,7 @@ static int check_tiers(bool all)
 {
    int failures = 0;
    pare_kernels ref, k;
+   pare_kernels_init(&ref, 0);
    pare_scalar_fill(&ref);
    for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++) {
       unsigned mask;
@@ -195,11 +210,12 @@ static int check_tiers(bool all)
       failures += c.failures;
    }
    check c = { .ref = &ref, .k = &ref, .tier = "accuracy" };
+   check_true(&c, "sizes of caches", ref.caches.l1 > 0 && ref.caches.l2 > 0);
    check_accuracy(&c, all);
    return failures + c.failures;
 }
 
-static int bench_tiers(const char *only)
+static int bench_tiers(const char *only, double seconds)
 {
    for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++) {
       unsigned mask;
@@ -209,7 +225,7 @@ static int bench_tiers(const char *only)
          continue;
       }
       pare_kernels_init(&k, mask);
-      bench_kernels(&k, tiers[i].name);
+      bench_kernels(&k, tiers[i].name, seconds);
    }
    return 0;
 }
@@ -224,7 +240,7 @@ int main(int argc, char **argv)
    unsigned fp = pare_fp_pin();
    int failures;
    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
-      failures = bench_tiers(argc > 2 ? argv[2] : NULL);
+      failures = bench_tiers(argc > 2 ? argv[2] : NULL, argc > 3 ? strtod(argv[3], NULL) : 0.5);
    } else {
       failures = check_tiers(argc > 1 && strcmp(argv[1], "--all") == 0);
    }

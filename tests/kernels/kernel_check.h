@@ -36,7 +36,7 @@ int64_t check_range(check *c, int64_t low, int64_t high);   /* both included */
 float check_gauss(check *c);
 void *check_input(check *c, size_t bytes);                  /* exact size, so that overreads are seen */
 check_out check_output(check *c, size_t bytes);             /* filled with a pattern */
-void check_reset(check *c);                                 /* frees all buffers; other cache sizes for the next */
+void check_reset(check *c);                                 /* frees all buffers of the case */
 
 /* Floats of many kinds: kind 0 normal, 1 with zeros and denormals, 2 wide exponents, 3 with one Inf, 4 with
  * one NaN. */
@@ -47,6 +47,9 @@ int8_t *check_codes(check *c, int64_t n, int low);
 /* Equal bytes; floats: NaN equals NaN. Counts and reports. */
 void check_same(check *c, const char *what, check_out a, check_out b, bool floats);
 void check_true(check *c, const char *what, bool holds);
+
+/* The bytes of `want` again where the tier is told other sizes of caches: run writes them to `out`. */
+void check_told(check *c, const char *what, check_out want, void (*run)(check *c, void *out, void *of), void *of);
 
 void check_int8(check *c);
 void check_int8_blocks(check *c);   /* more blocks, rows and inputs than a kernel takes at a time */
@@ -62,6 +65,7 @@ void check_attention_rows(check *c);   /* many rows a call over f16 and f32 */
 /* Against the C library; independent of tier. all: every float instead of a sample. */
 void check_accuracy(check *c, bool all);
 
-void bench_kernels(const pare_kernels *k, const char *tier);
+/* seconds: of one kernel. */
+void bench_kernels(const pare_kernels *k, const char *tier, double seconds);
 
 #endif
