@@ -40,7 +40,7 @@ static inline kv_block kv_block_of(const pare_kv_i8 *kv, int64_t position)
 typedef struct attention_work {
    int64_t q_stride, dims; /* bytes of a row of q; head_dim rounded up to 16 */
    int8_t *q;              /* [rows][q_stride], zeros after head_dim */
-   float *factor;          /* of a row's scores: scale of its codes times that of the softmax */
+   float *factor;          /* of a row's scores: scale of its codes times that of the softmax, in powers of 2 */
    int32_t *offset;        /* what its sums by keys are too large by */
    float *max, *sum;       /* of its scores so far */
    float *out;             /* [rows][dims] */

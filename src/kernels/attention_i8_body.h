@@ -22,6 +22,7 @@ static void start_rows(const pare_kernels *self, const pare_kv_i8 *kv, const par
                        int64_t n, float scale, const attention_work *w)
 {
    float *tmp = (float *)(void *)w->raw;
+   scale *= PARE_EXP_LOG2E;
    for (int64_t r = 0; r < n; r++) {
       int32_t sum;
       self->quant_row(rows[r].q, kv->head_dim, kv->rotation, w->q + r * w->q_stride, w->q_stride, tmp,

@@ -176,7 +176,7 @@ PARE_INLINE void follow_maxima(const attention_pass *pass, const attention_work 
          __mmask16 seen = seeing(pass, b, r, whole);
          __m512 before = _mm512_loadu_ps(w->max + r);
          __m512 now = _mm512_mask_max_ps(before, seen, _mm512_loadu_ps(numbers->best + p), before);
-         _mm512_mask_storeu_ps(w->keep + p, seen, pare_exp_ps(_mm512_sub_ps(before, now)));
+         _mm512_mask_storeu_ps(w->keep + p, seen, pare_exp2_down_ps(_mm512_sub_ps(before, now)));
          _mm512_mask_storeu_ps(numbers->best + p, seen, now);
          _mm512_mask_storeu_ps(w->max + r, seen, now);
       }
@@ -198,7 +198,7 @@ PARE_INLINE void weigh_pair(const attention_pass *pass, float number, int64_t p,
    for (int g = 0; g < KEY_GROUPS; g++) {
       if (!whole && g >= pass->groups) break;
       __mmask16 counts = group_of(keys, g);
-      __m512 e = pare_exp_down_ps(_mm512_sub_ps(_mm512_loadu_ps(s + 16 * g), max));
+      __m512 e = pare_exp2_down_ps(_mm512_sub_ps(_mm512_loadu_ps(s + 16 * g), max));
       if (!whole) e = _mm512_maskz_mov_ps(counts, e);
       __m512 scale = _mm512_maskz_loadu_ps(counts, scales + 16 * g);
       __m512 weight = _mm512_mul_ps(e, scale);

@@ -25,6 +25,17 @@ PARE_INLINE __m512 pare_exp_down_ps(__m512 x)
    return _mm512_scalef_ps(p, n);   /* p * 2^n rounded once, as the scalar's two products */
 }
 
+/* 2^x of x <= 0 or NaN */
+PARE_INLINE __m512 pare_exp2_down_ps(__m512 x)
+{
+   __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);   /* exact; 0 of -Inf */
+   __m512 p = _mm512_fmadd_ps(PARE_V(PARE_EXP2_F5), r, PARE_V(PARE_EXP2_F4));
+   p = _mm512_fmadd_ps(p, r, PARE_V(PARE_EXP2_F3));
+   p = _mm512_fmadd_ps(p, r, PARE_V(PARE_EXP2_F2));
+   p = _mm512_fmadd_ps(p, r, PARE_V(PARE_EXP2_F1));
+   return _mm512_scalef_ps(_mm512_fmadd_ps(p, r, PARE_V(1.0f)), _mm512_sub_ps(x, r));
+}
+
 PARE_INLINE __m512 pare_exp_ps(__m512 x)
 {
    return pare_exp_down_ps(_mm512_min_ps(PARE_V(PARE_EXP_HI), x));

@@ -237,8 +237,9 @@ struct pare_kernels {
                        int64_t pos, float *tmp);
 
    /* Attention of n (1 to PARE_ATTN_ROWS) rows over one int8 cache; rows do not depend on each other. A row: q
-    * becomes codes a, scale t, by quant_row with the cache's rotation; then as for `attention`, but
-    *    s_j = (float)(exact sum of a * key codes of j) * ((t * scale) * key scale of j)
+    * becomes codes a, scale t, by quant_row with the cache's rotation; then as for `attention`, but by powers of 2
+    *    s_j = (float)(exact sum of a * key codes of j) * ((t * (scale * log2(e))) * key scale of j)
+    *    c = 2^(m - m');  p_j = 2^(s_j - m')
     *    w_j = p_j * value scale of j, rounded over the block to codes u_j (0..255) and a scale z (round.h)
     *    out[d] = fma((float)(exact sum over j of u_j * value codes), z, out[d] * c)
     * and finally out[d] * (1 / l), rotated back unless `stay_rotated`, for a reader that would rotate them so.

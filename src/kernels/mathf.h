@@ -22,6 +22,14 @@
 #define PARE_EXP_E5   0x1.123fc8p-7f
 #define PARE_EXP_E6   0x1.6a1a6ap-10f
 
+/* 2^r = 1 + r (F1 + F2 r + ..), |r| <= 1/2. */
+#define PARE_EXP2_LO (-151.0f)            /* below: 0 */
+#define PARE_EXP2_F1  0x1.62e42ap-1f
+#define PARE_EXP2_F2  0x1.ebf9c8p-3f
+#define PARE_EXP2_F3  0x1.c6b760p-5f
+#define PARE_EXP2_F4  0x1.3cea88p-7f
+#define PARE_EXP2_F5  0x1.5bba14p-10f
+
 /* tanh(x) = x + x z (T1 + T2 z + ..), z = x^2, |x| < TANH_SPLIT; else 1 - 2 / (exp(2 |x|) + 1). */
 #define PARE_TANH_SPLIT 0.625f
 #define PARE_TANH_T1  (-0x1.555532p-2f)
@@ -64,6 +72,28 @@ static inline float pare_pow2f(int32_t e)
    return pare_f32_from_bits((uint32_t)(e + 127) << 23);
 }
 
+/* p * 2^n rounded once, |n| < 252: the first half is exact. */
+static inline float pare_scalef(float p, float n)
+{
+   int32_t half = (int32_t)n / 2;
+   return p * pare_pow2f(half) * pare_pow2f((int32_t)n - half);
+}
+
+/* 2^x, x <= 0. Fewer operations than exp, which attention over the int8 cache has use for. */
+static inline float pare_exp2_downf(float x)
+{
+   if (x != x) {
+      return x;
+   }
+   x = PARE_EXP2_LO > x ? PARE_EXP2_LO : x;
+   float n = (x + PARE_EXP_MAGIC) - PARE_EXP_MAGIC, r = x - n;
+   float p = pare_fmaf(PARE_EXP2_F5, r, PARE_EXP2_F4);
+   p = pare_fmaf(p, r, PARE_EXP2_F3);
+   p = pare_fmaf(p, r, PARE_EXP2_F2);
+   p = pare_fmaf(p, r, PARE_EXP2_F1);
+   return pare_scalef(pare_fmaf(p, r, 1.0f), n);
+}
+
 static inline float pare_expf(float x)
 {
    if (x != x) {
@@ -78,10 +108,7 @@ static inline float pare_expf(float x)
    q = pare_fmaf(q, r, PARE_EXP_E4);
    q = pare_fmaf(q, r, PARE_EXP_E3);
    q = pare_fmaf(q, r, PARE_EXP_E2);
-   float p = pare_fmaf(r * r, q, r) + 1.0f;
-   /* p * 2^n rounded once: the first half is exact. */
-   int32_t half = (int32_t)n / 2;
-   return p * pare_pow2f(half) * pare_pow2f((int32_t)n - half);
+   return pare_scalef(pare_fmaf(r * r, q, r) + 1.0f, n);
 }
 
 static inline float pare_tanhf(float x)

@@ -46,7 +46,7 @@ static void attend(const KV_TYPE *kc, const KV_TYPE *vc, int64_t head_dim, const
          larger = p[j] > larger ? p[j] : larger;
       }
       float correction = pare_expf(max - larger);
-      sum = pare_fmaf(sum, correction, pare_exponentials(p, lo, hi, larger));
+      sum = pare_fmaf(sum, correction, pare_exponentials(p, lo, hi, larger, pare_expf));
       max = larger;
       for (int64_t d = 0; d < head_dim; d++) {
          float o = out[d] * correction;

@@ -43,9 +43,9 @@ static void weigh(const attention_pair *t)
       p[j] = (float)(t->raw[j] - t->offset) * (t->factor * t->block->key_scales[j]);
       max = p[j] > max ? p[j] : max;
    }
-   *t->keep = pare_expf(*t->max - max);
+   *t->keep = pare_exp2_downf(*t->max - max);
    *t->max = max;
-   *t->sum = pare_fmaf(*t->sum, *t->keep, pare_exponentials(p, lo, hi, max));
+   *t->sum = pare_fmaf(*t->sum, *t->keep, pare_exponentials(p, lo, hi, max, pare_exp2_downf));
    for (int64_t j = lo; j < hi; j++) {
       p[j] *= t->block->value_scales[j];
       uint32_t magnitude = pare_round_magnitude(p[j]);

@@ -15,12 +15,12 @@ static inline float pare_tree16(float s[16])
    return s[0];
 }
 
-/* p = exp(p - max), in place, for the keys [lo, hi) of a block; returns the 16-lane sum. */
-static inline float pare_exponentials(float *p, int64_t lo, int64_t hi, float max)
+/* p = f(p - max), f an exponential, in place, for the keys [lo, hi) of a block; returns the 16-lane sum. */
+static inline float pare_exponentials(float *p, int64_t lo, int64_t hi, float max, float f(float))
 {
    float lanes[16] = { 0 };
    for (int64_t j = lo; j < hi; j++) {
-      p[j] = pare_expf(p[j] - max);
+      p[j] = f(p[j] - max);
       lanes[j % 16] += p[j];
    }
    return pare_tree16(lanes);

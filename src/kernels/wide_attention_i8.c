@@ -69,8 +69,8 @@ static void weigh(const attention_pair *t)
    int64_t lo = t->lo, hi = t->hi;
    float p[PARE_ATTN_BLOCK];
    float max = scores(t->raw, t->offset, t->factor, t->block->key_scales, lo, hi, *t->max, p);
-   *t->keep = pare_expf(*t->max - max);
-   *t->sum = pare_fmaf(*t->sum, *t->keep, v8_exponentials(p, max));
+   *t->keep = pare_exp2_downf(*t->max - max);
+   *t->sum = pare_fmaf(*t->sum, *t->keep, v8_exponentials(p, max, v8_exp2_down));
    *t->max = max;
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 8)
       v8_store(p + j, v8_mul(v8_load(p + j), v8_load(t->block->value_scales + j)));

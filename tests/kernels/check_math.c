@@ -70,10 +70,22 @@ static void accuracy_pow(check *c, double y_max, double limit)
    check_true(c, "pare_pow", worst <= limit);
 }
 
+static float exp2_of_less(float x)
+{
+   return pare_exp2_downf(-fabsf(x));
+}
+
+static double exp2_of_less_ref(double x)
+{
+   return exp2(-fabs(x));
+}
+
 static void check_special(check *c)
 {
    check_true(c, "exp(0) is 1", pare_expf(0.0f) == 1.0f && pare_exp(0.0) == 1.0 && pare_exp2(3.0) == 8.0);
    check_true(c, "exp of Inf", pare_expf(-INFINITY) == 0.0f && isinf(pare_expf(INFINITY)));
+   check_true(c, "exp2 of 0, -Inf, NaN",
+              pare_exp2_downf(0.0f) == 1.0f && pare_exp2_downf(-INFINITY) == 0.0f && isnan(pare_exp2_downf(NAN)));
    check_true(c, "exp of NaN", isnan(pare_expf(NAN)) && isnan(pare_exp((double)NAN)));
    check_true(c, "log of 0, < 0", isinf(pare_ln(0.0)) && isnan(pare_ln(-1.0)) && pare_log2(8.0) == 3.0);
    check_true(c, "pow", pare_pow(0.0, 0.0) == 1.0 && pare_pow(0.0, 2.0) == 0.0);
@@ -86,6 +98,7 @@ static void check_special(check *c)
 void check_accuracy(check *c, bool all)
 {
    accuracy_f32(c, "exp f32", pare_expf, exp, 1.1, all);
+   accuracy_f32(c, "exp2 f32", exp2_of_less, exp2_of_less_ref, 2.1, all);
    accuracy_f32(c, "tanh f32", pare_tanhf, tanh, 2.0, all);
    accuracy_f32(c, "erf f32", pare_erff, erf, 2.0, all);
    accuracy_f64(c, "pare_sin", pare_sin, sinl, -1e6, 1e6, 1.0);
