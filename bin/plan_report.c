@@ -199,7 +199,8 @@ static pare_status print_step(const view *v, const pare_step *step, pare_str *ou
 {
    PARE_TRY(pare_str_printf(v->ctx, out, "     %-14s", kernel_of(step)));
    for (size_t i = 0; i < sizeof step->in / sizeof *step->in; i++)
-      if (step->in[i]) PARE_TRY(pare_str_printf(v->ctx, out, " r%zu", step->in[i]->number));
+      if (step->in[i])
+         PARE_TRY(pare_str_printf(v->ctx, out, "%s r%zu", i && is_linear(step) ? " +" : "", step->in[i]->number));
    if (pare_step_outputs(step)) PARE_TRY(pare_str_puts(v->ctx, out, " ->"));
    for (size_t i = 0; i < pare_step_outputs(step); i++)
       PARE_TRY(pare_str_printf(v->ctx, out, " r%zu", pare_step_output(step, i)->number));

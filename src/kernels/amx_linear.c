@@ -112,6 +112,8 @@ PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row,
    const int32_t *act_sum = p->act_sum + row;
    const float *act_scale = p->act_scale + row;
    float *out = p->out + row * ldo + first;
+   const float *add = p->add ? p->add + row * p->ld_add + first : NULL;
+   const int64_t ld_add = p->ld_add;
    __mmask16 lanes[PAIR];
    __m512 w_scale[PAIR], bias[PAIR];
    for (int b = 0; b < blocks; b++) {
@@ -127,6 +129,7 @@ PARE_INLINE void store_rows(const pare_linear_i8 *p, int64_t block, int64_t row,
       for (int b = 0; b < blocks; b++) {
          __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums + 256 * b), offset));
          __m512 result = _mm512_fmadd_ps(sum, _mm512_mul_ps(scale, w_scale[b]), bias[b]);
+         if (add) result = _mm512_add_ps(result, _mm512_maskz_loadu_ps(lanes[b], add + r * ld_add + b * PARE_BLOCK));
          _mm512_mask_storeu_ps(out + b * PARE_BLOCK, lanes[b], result);
       }
    }

@@ -64,6 +64,7 @@ PARE_INLINE void pare_store_product(const pare_linear_i8 *p, int64_t block, int6
    __m512 bias = p->bias ? _mm512_maskz_loadu_ps(lanes, p->bias + first) : _mm512_setzero_ps();
    __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->act_scale[row]), w_scale);
    __m512 result = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, bias);
+   if (p->add) result = _mm512_add_ps(result, _mm512_maskz_loadu_ps(lanes, p->add + row * p->ld_add + first));
    _mm512_mask_storeu_ps(p->out + row * p->ldo + first, lanes, result);
 }
 

@@ -61,6 +61,7 @@ static inline void pare_linear_by_lines(const pare_kernels *self, const pare_lin
       part.w_scale = p->w_scale + first;
       part.bias = p->bias ? p->bias + first : NULL;
       part.out = p->out + first;
+      part.add = p->add ? p->add + first : NULL;
       self->linear_i8(self, &part, 0, blocks);
    }
 }

@@ -41,7 +41,7 @@ enum {
    PARE_MAX_K = 65536      /* longest input of linear_i8: the sums stay within int32 */
 };
 
-/* One int8 product: out[r][c] = fma((float)acc, act_scale[r] * w_scale[c], bias[c]),
+/* One int8 product: out[r][c] = fma((float)acc, act_scale[r] * w_scale[c], bias[c]), then + add[r][c] if there is one,
  * acc = sum over k of code(c, k) * act[r][k], an exact int32.  Without a bias, bias[c] is +0. */
 typedef struct pare_linear_i8 {
    const uint8_t *codes;     /* [ceil(n/16)][kq][16][4], 64-byte aligned: code + 128; pads are 128 (code 0) */
@@ -52,6 +52,8 @@ typedef struct pare_linear_i8 {
    const int32_t *act_sum;   /* [m] sum of the row's codes */
    int64_t m, n;             /* rows, output channels */
    int64_t kq, lda;          /* input channels / 4 rounded up (4 * kq <= PARE_MAX_K), row stride of act */
+   const float *add;         /* [m][n] or NULL, row stride ld_add; does not overlap out */
+   int64_t ld_add;
    float  *out;              /* [m][n], row stride ldo; what lies there during the call may be anything */
    int64_t ldo;
 } pare_linear_i8;

@@ -104,6 +104,9 @@ static void linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t
       one.act_scale += last;
       one.act_sum += last;
       one.out += last * p->ldo;
+      if (one.add) {
+         one.add += last * p->ld_add;
+      }
       one.m = 1;
       pare_neon_linear_i8(self, &one, block0, block1);
    }

@@ -27,7 +27,8 @@ static void linear_block(const pare_linear_i8 *p, int64_t block)
          float sum = (float)(int32_t)(acc[c] - offset);
          float scale = p->act_scale[r] * p->w_scale[first + c];
          float bias = p->bias ? p->bias[first + c] : 0.0f;
-         p->out[r * p->ldo + first + c] = __builtin_fmaf(sum, scale, bias);
+         float result = __builtin_fmaf(sum, scale, bias);
+         p->out[r * p->ldo + first + c] = p->add ? result + p->add[r * p->ld_add + first + c] : result;
       }
    }
 }

@@ -102,7 +102,11 @@ PARE_INLINE void v8_store_product(const pare_linear_i8 *p, int64_t first, int64_
    }
    v8 scale = v8_mul(v8_set(p->act_scale[row]), v8_load_part(p->w_scale + first, left));
    v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
-   v8_store_part(p->out + row * p->ldo + first, left, v8_fma(v8_from_ints(sums), scale, bias));
+   v8 result = v8_fma(v8_from_ints(sums), scale, bias);
+   if (p->add) {
+      result = v8_add(result, v8_load_part(p->add + row * p->ld_add + first, left));
+   }
+   v8_store_part(p->out + row * p->ldo + first, left, result);
 }
 
 #endif

@@ -83,7 +83,7 @@ typedef struct pare_step {
    pare_step_kind kind;
    const pare_node *node;  /* the node it does the work of */
    bool of_rows;
-   pare_region *in[2];     /* NULL when not used */
+   pare_region *in[2];     /* NULL when not used; the second of linear_i8 is added to the results */
    pare_region *out;       /* NULL for kv_store and linear */
    double row_cost;        /* rough work of one row, in elements passed once; attention: at one position */
    union {
@@ -194,6 +194,9 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
 /* A new region; NULL after recording PARE_RESOURCE. */
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows,
                                   int codes);
+/* Take out a step; a region, which no step may use any more. */
+void pare_plan_drop_step(pare_plan *plan, size_t at);
+void pare_plan_drop_region(pare_plan *plan, const pare_region *region);
 /* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 or i8 [tokens or rows, width]. */
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out);
@@ -214,7 +217,8 @@ int pare_float_storage(const pare_weight *weight);
 
 /* Lifetimes, work in place, offsets (plan_memory.c). */
 pare_status pare_plan_memory(pare_ctx *ctx, pare_plan *plan);
-/* plan_rotation.c; once the logits are known */
+/* plan_rotation.c, plan_residual.c; once the logits are known */
 void pare_plan_keep_rotations(pare_plan *plan);
+void pare_plan_add_in_products(pare_plan *plan);
 
 #endif

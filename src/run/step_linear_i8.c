@@ -46,9 +46,15 @@ static int64_t channels_of(const piece *p)
    return all < rest ? all : rest;
 }
 
-/* The product of the piece's rows of codes. out: of its first row and channel. */
-static void multiply_codes(const pare_run *run, const pare_step *step, const piece *p, const float *bias, float *out,
-                           int64_t ldo, int worker)
+/* What is added to the piece's results, of its first row and channel; NULL for nothing. */
+static const float *added_to(const pare_step *step, const piece *p)
+{
+   return step->in[1] ? pare_region_row(step->in[1], p->row) + PARE_BLOCK * p->first : NULL;
+}
+
+/* The product of the piece's rows of codes. out: of its first row and channel; bias and add, too. */
+static void multiply_codes(const pare_run *run, const pare_step *step, const piece *p, const float *bias,
+                           const float *add, float *out, int64_t ldo, int worker)
 {
    const pare_linear_part *part = p->part;
    pare_region_codes x = pare_region_codes_of(run->plan, step->in[0]);
@@ -66,6 +72,8 @@ static void multiply_codes(const pare_run *run, const pare_step *step, const pie
                               .n = channels_of(p),
                               .kq = (step->linear.k + 3) / 4,
                               .lda = step->in[0]->stride,
+                              .add = add,
+                              .ld_add = add ? pare_region_row_floats(step->in[1]) : 0,
                               .out = out,
                               .ldo = ldo };
    if (!pare_encoding_is_grouped(part->weight->encoding.kind)) {
@@ -79,17 +87,18 @@ static void multiply_codes(const pare_run *run, const pare_step *step, const pie
 
 static void multiply(const pare_run *run, const pare_step *step, const piece *p, float *out, int64_t ldo, int worker)
 {
-   const float *bias = p->part->bias ? p->part->bias + PARE_BLOCK * p->first : NULL;
+   const float *bias = p->part->bias ? p->part->bias + PARE_BLOCK * p->first : NULL, *add = added_to(step, p);
    if (step->in[0]->codes == 1) {
-      multiply_codes(run, step, p, bias, out, ldo, worker);
+      multiply_codes(run, step, p, bias, add, out, ldo, worker);
       return;
    }
    float *high = pare_run_floats(run, step->linear.digits_at, worker);
    int64_t width = channels_of(p);
-   multiply_codes(run, step, p, NULL, high, width, worker);
+   multiply_codes(run, step, p, NULL, NULL, high, width, worker);
    for (int64_t row = p->row; row < p->end; row++, high += 2 * width, out += ldo) {
       run->kernels->add(high, high + width, width, out);
       if (bias) run->kernels->add(out, bias, width, out);
+      if (add) run->kernels->add(out, add + (row - p->row) * pare_region_row_floats(step->in[1]), width, out);
    }
 }
 

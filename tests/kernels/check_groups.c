@@ -41,6 +41,8 @@ static pare_linear_i8 make_product(check *c, int64_t m, int64_t n, int64_t k)
    p.w_scale = check_floats(c, n, 0);
    p.act_scale = check_floats(c, m, 0);
    p.bias = check_range(c, 0, 1) ? check_floats(c, n, 0) : NULL;
+   p.ld_add = n + check_range(c, 0, 3);
+   p.add = check_range(c, 0, 1) ? check_floats(c, m * p.ld_add, 0) : NULL;
    p.ldo = n + check_range(c, 0, 3);
    return p;
 }

@@ -45,6 +45,8 @@ static product make_product(check *c, int64_t m, int64_t n, int64_t k, int value
    p.args.w_scale = check_floats(c, n, 0);
    p.args.act_scale = check_floats(c, m, 0);
    p.args.bias = bias ? check_floats(c, n, 0) : NULL;
+   p.args.ld_add = n + check_range(c, 0, 3);
+   p.args.add = check_range(c, 0, 1) ? check_floats(c, m * p.args.ld_add, 0) : NULL;
    p.args.ldo = n + check_range(c, 0, 3);
    return p;
 }
@@ -84,6 +86,7 @@ static void check_oracle(check *c)
             sum += p.rows[n * 64 + i] * p.args.act[r * p.args.lda + i];
          }
          float want = fmaf((float)sum, p.args.act_scale[r] * p.args.w_scale[n], p.args.bias[n]);
+         if (p.args.add) want += p.args.add[r * p.args.ld_add + n];
          check_true(c, "linear_i8 value", p.args.out[r * p.args.ldo + n] == want);
       }
    }

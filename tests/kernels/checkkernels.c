@@ -18,7 +18,7 @@ enum { GUARD = 128, PATTERN = 0xa5 };
 
 /* Digest of every output of every check. It pins the results themselves, so that all machines and compilers
  * are compared; a change of the checks or of a kernel's specification changes it, nothing else may. */
-#define EXPECTED_DIGEST 0xe53c1a6d23c39024ull
+#define EXPECTED_DIGEST 0xcd239df8ac26d622ull
 
 uint64_t check_random(check *c)
 {

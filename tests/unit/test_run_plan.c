@@ -322,11 +322,44 @@ START_TEST(layers_with_one_input_share_a_step)
       ck_assert_uint_eq(count_steps(plan, PARE_STEP_LINEAR_F32), i8 ? 0 : linear);
       /* norms quantize what they give; the results of attention and of gate and up have steps of their own */
       ck_assert_uint_eq(count_steps(plan, PARE_STEP_QUANTIZE), i8 ? 2 * (size_t)m.layers : 0);
-      ck_assert_uint_eq(count_steps(plan, PARE_STEP_RESIDUAL_NORM), 2 * (size_t)m.layers - 1);
-      /* row by row, qkv, row by row, attention, (quantize) o, row by row, gate and up, (quantize) down */
-      ck_assert_uint_eq(plan->n_stages, (i8 ? 10 : 8) * (size_t)m.layers + 3);
+      ck_assert_uint_eq(count_steps(plan, PARE_STEP_RESIDUAL_NORM), i8 ? 0 : 2 * (size_t)m.layers - 1);
+      /* row by row, qkv, row by row, attention, (quantize) o, row by row, gate and up, (quantize) down; floats end
+         with a sum */
+      ck_assert_uint_eq(plan->n_stages, i8 ? 10 * (size_t)m.layers + 2 : 8 * (size_t)m.layers + 3);
       ck_assert_int_eq(plan->vocab, m.vocab);
       ck_assert_int_eq(plan->token_ids, m.vocab);
+      pare_plan_destroy(&ctx, plan);
+      pare_model_destroy(&ctx, model);
+   }
+   ck_assert_int_eq(heap.blocks, 0);
+}
+END_TEST
+
+/* Products of integers add the residual themselves, fused or not; those of floats leave it to a step. */
+START_TEST(products_add_the_residual)
+{
+   static const char *const acts[] = { NULL, "i16", "f32" };
+   pare_ctx ctx;
+   unit_heap heap;
+   unit_heap_init(&ctx, &heap);
+   for (int i = 0; i < 12; i++) {
+      tiny m = tiny_llama();
+      m.i8 = true;
+      m.act = acts[i / 4];
+      m.bits = i % 2 ? 4 : 0;
+      m.fused = i / 2 % 2;
+      pare_kernels kernels;
+      pare_model *model = tiny_model(&ctx, &m);
+      pare_plan *plan = make_plan(&ctx, model, &kernels);
+      pare_plan_proof proof;
+      size_t adding = 0, apart = count_steps(plan, PARE_STEP_ADD) + count_steps(plan, PARE_STEP_RESIDUAL_NORM);
+      for (size_t at = 0; at < plan->n_steps; at++) {
+         const pare_step *step = &plan->steps[at];
+         adding += step->kind == PARE_STEP_LINEAR_I8 && step->in[1];
+      }
+      ck_assert_uint_eq(adding, i < 8 ? 2 * (size_t)m.layers : 0);
+      ck_assert_uint_eq(apart, i < 8 ? 0 : 2 * (size_t)m.layers);
+      assert_ok(&ctx, pare_plan_check(&ctx, plan, &proof));
       pare_plan_destroy(&ctx, plan);
       pare_model_destroy(&ctx, model);
    }
@@ -427,4 +460,4 @@ END_TEST
 
 UNIT_MAIN("plan", memory_is_shared_safely, no_two_live_regions_overlap, the_proof_finds_what_is_wrong,
           every_kind_of_step_has_a_name, a_session_holds_what_was_planned, layers_with_one_input_share_a_step,
-          rotations_that_cancel_are_left_out, rope_table_is_exact)
+          products_add_the_residual, rotations_that_cancel_are_left_out, rope_table_is_exact)
