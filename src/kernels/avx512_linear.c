@@ -118,10 +118,11 @@ static void group(const pare_linear_i8 *p, const part *t, int64_t block, int64_t
 }
 
 /* Lines of a part of a group: about a quarter of the second-level cache, which two threads may share, if several tiles
- * of rows come back to them. */
+ * of rows come back to them, and sums can wait where the results go. */
 static int64_t lines_of_part(const pare_kernels *self, const pare_linear_i8 *p)
 {
-   return p->m <= TILE_ROWS ? p->kq : pare_lines_of_part(p->kq, self->caches.l2 / 4 / (TILE_BLOCKS * 64));
+   if (p->m <= TILE_ROWS || p->add == p->out) return p->kq;
+   return pare_lines_of_part(p->kq, self->caches.l2 / 4 / (TILE_BLOCKS * 64));
 }
 
 void pare_avx512_linear_i8(const pare_kernels *self, const pare_linear_i8 *p, int64_t block0, int64_t block1)

@@ -2,10 +2,10 @@
  *
  * Every region lives from the first stage that writes it to the last that reads it (the logits to the end).
  * In a stage workers are at different steps, so two regions of one stage live at the same time, whatever the
- * order of the steps. The one exception: b may lie exactly on a when both have rows of f32 equally far apart, the
- * stage goes row by row, and no step reads a after the one that writes b; a worker then writes only rows of b
- * whose rows of a it has used itself. Regions are taken in the order they are written and compared with those
- * still alive. */
+ * order of the steps. The one exception: b may lie exactly on a when both have rows of f32 equally far apart, no
+ * step reads a after the one that writes b, and the stage goes row by row, so that a worker writes only rows of b
+ * whose rows of a it has used itself; or the step is a product that adds a to its results. Regions are taken in the
+ * order they are written and compared with those still alive. */
 #include "run/plan.h"
 
 #define NEVER SIZE_MAX
@@ -104,6 +104,12 @@ static bool share_bytes(const pare_region *a, const pare_region *b)
    return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
 }
 
+/* The product whose results are b reads of a what it writes. */
+static bool adds(const pare_step *step, const pare_region *a, const pare_region *b)
+{
+   return step->kind == PARE_STEP_LINEAR_I8 && step->in[0] != a && step->in[1] == a && pare_step_output(step, 0) == b;
+}
+
 /* b is computed into a, row on row. */
 static bool row_on_row(const checker *c, const pare_region *a, const pare_region *b)
 {
@@ -111,7 +117,7 @@ static bool row_on_row(const checker *c, const pare_region *a, const pare_region
    bool same = a->offset == b->offset && a->stride == b->stride && a->of_rows == b->of_rows && !a->codes &&
                !b->codes;
    return same && la->to == lb->from && la->read <= lb->written &&
-          pare_step_by_rows(c->plan->stages[lb->from].steps);
+          (pare_step_by_rows(c->plan->stages[lb->from].steps) || adds(&c->plan->steps[lb->written], a, b));
 }
 
 static pare_status compare(checker *c, const pare_region *a, const pare_region *b)

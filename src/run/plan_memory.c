@@ -70,22 +70,26 @@ static bool can_be_in_place(pare_step_kind kind)
    }
 }
 
-static void place_in_input(const pare_step *step, size_t at)
+/* If this, the step at `at`, is the last one that uses the input. */
+static void place_in_input(pare_region *out, pare_region *in, size_t at)
 {
-   if (step->out->codes) return;
-   for (int in = 0; in < 2 && step->in[in] && !step->out->same_as; in++) {
-      pare_region *root = root_of(step->in[in]);
-      if (root->last != at || root->kept || root->stride != step->out->stride) continue;
-      step->out->same_as = root;
-      root->last = step->out->last;
-      root->kept = step->out->kept;
-   }
+   if (!in || out->codes || out->same_as) return;
+   pare_region *root = root_of(in);
+   if (root->last != at || root->kept || root->stride != out->stride) return;
+   out->same_as = root;
+   root->last = out->last;
+   root->kept = out->kept;
 }
 
+/* A product adds in place, each result where what is added to it lies. */
 static void find_in_place(const pare_plan *plan)
 {
    for (size_t i = 0; i < plan->n_steps; i++) {
-      if (can_be_in_place(plan->steps[i].kind)) place_in_input(&plan->steps[i], i);
+      const pare_step *step = &plan->steps[i];
+      if (step->kind == PARE_STEP_LINEAR_I8) place_in_input(pare_step_output(step, 0), step->in[1], i);
+      if (!can_be_in_place(step->kind)) continue;
+      place_in_input(step->out, step->in[0], i);
+      place_in_input(step->out, step->in[1], i);
    }
 }
 

@@ -96,9 +96,10 @@ static void multiply(const pare_run *run, const pare_step *step, const piece *p,
    int64_t width = channels_of(p);
    multiply_codes(run, step, p, NULL, NULL, high, width, worker);
    for (int64_t row = p->row; row < p->end; row++, high += 2 * width, out += ldo) {
-      run->kernels->add(high, high + width, width, out);
-      if (bias) run->kernels->add(out, bias, width, out);
-      if (add) run->kernels->add(out, add + (row - p->row) * pare_region_row_floats(step->in[1]), width, out);
+      float *sum = add ? high : out;
+      run->kernels->add(high, high + width, width, sum);
+      if (bias) run->kernels->add(sum, bias, width, sum);
+      if (add) run->kernels->add(sum, add + (row - p->row) * pare_region_row_floats(step->in[1]), width, out);
    }
 }
 
