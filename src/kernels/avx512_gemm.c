@@ -124,20 +124,7 @@ PARE_INLINE void tile(const gemm_args *g, int64_t row, const int rows)
    FOR_ROWS(STORE)
 }
 
-/* Rows left over after the full tiles: 4, 2 and 1 at a time. */
-static int64_t tail_tile(const gemm_args *g, int64_t row, int64_t left)
-{
-   if (left >= 4) {
-      tile(g, row, 4);
-      return 4;
-   }
-   if (left >= 2) {
-      tile(g, row, 2);
-      return 2;
-   }
-   tile(g, row, 1);
-   return 1;
-}
+#include "kernels/gemm_rows.h"
 
 static void gemm_f32(const float *panel, int64_t k, const float *a, int64_t lda, int64_t m,
                      const float *bias16, float *out, int64_t ldo, int64_t cols)
@@ -146,13 +133,7 @@ static void gemm_f32(const float *panel, int64_t k, const float *a, int64_t lda,
    g.lanes = pare_lanes(0, cols);
    g.has_bias = bias16 != NULL;
    g.bias = bias16 ? _mm512_maskz_loadu_ps(g.lanes, bias16) : _mm512_setzero_ps();
-   int64_t row = 0;
-   for (; row + TILE_ROWS <= m; row += TILE_ROWS) {
-      tile(&g, row, TILE_ROWS);
-   }
-   while (row < m) {
-      row += tail_tile(&g, row, m - row);
-   }
+   multiply_rows(&g, m);
 }
 
 void pare_avx512_gemm(pare_kernels *k)

@@ -135,32 +135,13 @@ PARE_INLINE void tile(const gemm_args *g, int64_t row, const int rows)
    FOR_ROWS(STORE)
 }
 
-/* Rows left over after the full tiles: 4, 2 and 1 at a time. */
-static int64_t tail_tile(const gemm_args *g, int64_t row, int64_t left)
-{
-   if (left >= 4) {
-      tile(g, row, 4);
-      return 4;
-   }
-   if (left >= 2) {
-      tile(g, row, 2);
-      return 2;
-   }
-   tile(g, row, 1);
-   return 1;
-}
+#include "kernels/gemm_rows.h"
 
 static void gemm_f32(const float *panel, int64_t k, const float *a, int64_t lda, int64_t m,
                      const float *bias16, float *out, int64_t ldo, int64_t cols)
 {
    const gemm_args g = { panel, k, a, lda, bias16, out, ldo, cols };
-   int64_t row = 0;
-   for (; row + TILE_ROWS <= m; row += TILE_ROWS) {
-      tile(&g, row, TILE_ROWS);
-   }
-   while (row < m) {
-      row += tail_tile(&g, row, m - row);
-   }
+   multiply_rows(&g, m);
 }
 
 void PARE_WIDE(gemm)(pare_kernels *k)
