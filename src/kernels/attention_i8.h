@@ -136,6 +136,25 @@ static inline attention_range range_of(const attention_pass *pass, int64_t b, in
    return (attention_range){ lo > 0 ? lo : 0, hi < PARE_ATTN_BLOCK ? hi : PARE_ATTN_BLOCK };
 }
 
+/* The pair that comes next, so that none divides. */
+typedef struct pair_place {
+   int64_t b, r;
+} pair_place;
+
+static inline void next_pair(const attention_pass *pass, pair_place *at)
+{
+   bool last = at->r + 1 == pass->n;
+   at->b += last;
+   at->r = last ? 0 : at->r + 1;
+}
+
+/* The scores and then the weights of a pair, in the place of its sums by keys, for tiers that take all pairs of a pass
+ * step by step. */
+static inline float *weights_of(const attention_pass *pass, int64_t p)
+{
+   return (float *)(void *)(pass->work.raw + p * PARE_ATTN_BLOCK);
+}
+
 /* A pair, for tiers that take them one by one. */
 typedef struct attention_pair {
    const int32_t *raw; /* [64] sums of the row by the keys */

@@ -48,6 +48,7 @@ pare_linear_groups_function pare_avx2_linear_levels;
 
 /* After pare_avx2_fill, with AVX-VNNI: the int8 products. */
 void pare_avxvnni_groups(pare_kernels *k);
+void pare_avxvnni_attention_i8(pare_kernels *k);
 void pare_avxvnni_fill(pare_kernels *k);
 
 void pare_avx512_linear(pare_kernels *k);
