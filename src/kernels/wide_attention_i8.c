@@ -20,12 +20,12 @@ typedef struct product_rows {
 /* Sums are named variables, not an array: gcc keeps an array of registers in memory across the loop. X is expanded for
  * every row; what lies beyond the constant number of rows vanishes. */
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define DECLARE(r)               \
+#define DECLARE(r)                  \
    part_sums sums##r = part_zero(); \
    const part_code *codes##r = t->codes[r < rows ? r : 0];
-#define MULTIPLY(r) \
+#define MULTIPLY(r)                 \
    if (r < rows) sums##r = part_add(sums##r, part, codes##r + 4 * i, values);
-#define STORE(r) \
+#define STORE(r)                    \
    if (r < rows) part_store(out + r * t->ldo, sums##r, offset);
 
 PARE_INLINE void tile(const product_rows *t, const uint8_t *line, int32_t *out, const int rows, const int values)
@@ -100,7 +100,7 @@ typedef struct pair_mask {
 
 PARE_INLINE pair_mask mask_of(const attention_pass *pass, pair_place at)
 {
-   static const uint32_t edges[3 * PARE_ATTN_BLOCK] = { [PARE_ATTN_BLOCK... 2 * PARE_ATTN_BLOCK - 1] = ~0u };
+   static const uint32_t edges[3 * PARE_ATTN_BLOCK] = { [PARE_ATTN_BLOCK ... 2 * PARE_ATTN_BLOCK - 1] = ~0u };
    attention_range range = range_of(pass, at.b, at.r);
    if (range.lo >= range.hi) return (pair_mask){ edges, edges };
    return (pair_mask){ edges + PARE_ATTN_BLOCK - range.lo, edges + 2 * PARE_ATTN_BLOCK - range.hi };
@@ -130,26 +130,12 @@ PARE_INLINE v8 score_pair(const attention_pass *pass, int64_t p, pair_place at, 
    return most;
 }
 
-/* Lane r: the lanes of v[r] merged by a maximum, or added in the order of v8_tree. */
-PARE_INLINE v8 merged_max(v8 *v)
+/* Lane r: the lanes of v[r] merged, in the order of v8_tree. */
+PARE_INLINE v8 merged(v8 *v, v8 merge(v8, v8))
 {
    v8_transpose(v);
-   v8 a = v8_max(v8_max(v[0], v[4]), v8_max(v[2], v[6]));
-   return v8_max(a, v8_max(v8_max(v[1], v[5]), v8_max(v[3], v[7])));
-}
-
-PARE_INLINE v8 merged_max_bits(v8 *v)
-{
-   v8_transpose(v);
-   v8 a = v8_max_bits(v8_max_bits(v[0], v[4]), v8_max_bits(v[2], v[6]));
-   return v8_max_bits(a, v8_max_bits(v8_max_bits(v[1], v[5]), v8_max_bits(v[3], v[7])));
-}
-
-PARE_INLINE v8 merged_sum(v8 *v)
-{
-   v8_transpose(v);
-   v8 even = v8_add(v8_add(v[0], v[4]), v8_add(v[2], v[6]));
-   return v8_add(even, v8_add(v8_add(v[1], v[5]), v8_add(v[3], v[7])));
+   v8 even = merge(merge(v[0], v[4]), merge(v[2], v[6]));
+   return merge(even, merge(merge(v[1], v[5]), merge(v[3], v[7])));
 }
 
 /* Pairs from `first` on of which each has a lane. */
@@ -167,7 +153,7 @@ PARE_INLINE void score_pairs(const attention_pass *pass, pass_numbers *numbers, 
       v8 most[LANES];
       for (int64_t i = 0; i < n; i++, next_pair(pass, &at)) most[i] = score_pair(pass, first + i, at, whole);
       for (int64_t i = n; i < LANES; i++) most[i] = most[0];
-      v8_store(numbers->best + first, merged_max(most));
+      v8_store(numbers->best + first, merged(most, v8_max));
    }
 }
 
@@ -231,8 +217,8 @@ PARE_INLINE void weigh_all(const attention_pass *pass, pass_numbers *numbers, co
       for (int64_t i = 0; i < n; i++, next_pair(pass, &at))
          weigh_pair(pass, numbers->max[first + i], first + i, at, whole, &sums[i], &most[i]);
       for (int64_t i = n; i < LANES; i++) sums[i] = most[i] = v8_zero();
-      v8_store(numbers->sum + first, merged_sum(sums));
-      v8_store(pass->work.step + first, round_rules(merged_max_bits(most), &inverse));
+      v8_store(numbers->sum + first, merged(sums, v8_add));
+      v8_store(pass->work.step + first, round_rules(merged(most, v8_max_bits), &inverse));
       v8_store(numbers->inverse + first, inverse);
    }
 }

@@ -225,8 +225,8 @@ PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
 
 /* ---- packed lines (16 channels of 4 bytes) by rows of codes, a part of a line at a time ----
  *
- * Keys are unsigned bytes by signed codes, so their sums are PARE_LINE_OFFSET times those of the codes too large; values
- * are signed bytes by unsigned codes. Without VNNI both sides are widened to 16 bits, and sums are of pairs. */
+ * Keys are unsigned bytes, PARE_LINE_OFFSET above their codes, by signed codes; values signed bytes by unsigned codes.
+ * Without VNNI both sides are widened to 16 bits, and sums are of pairs. */
 #define PARE_LINE_OFFSET 128
 typedef struct line_part {
    __m256i low, high;
@@ -235,7 +235,8 @@ typedef struct line_part {
 PARE_INLINE part_sums part_zero(void) { return (part_sums){ _mm256_setzero_si256(), _mm256_setzero_si256() }; }
 PARE_INLINE part_sums part_offset(part_sums sums, line_part part, const int values)
 {
-   (void)part, (void)values;
+   (void)part;
+   (void)values;
    return sums;
 }
 
@@ -253,7 +254,9 @@ PARE_INLINE __m256i v32_dot_codes(__m256i acc, __m256i codes, __m256i activation
 
 PARE_INLINE const part_code *part_codes(const uint8_t *codes, int64_t n, part_code *room, const int values)
 {
-   (void)n, (void)room, (void)values;
+   (void)n;
+   (void)room;
+   (void)values;
    return codes;
 }
 PARE_INLINE line_part part_load(const uint8_t *line, const int values)

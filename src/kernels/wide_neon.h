@@ -328,7 +328,9 @@ PARE_INLINE part_sums part_offset(part_sums s, line_part part, const int values)
 }
 PARE_INLINE const part_code *part_codes(const uint8_t *codes, int64_t n, part_code *room, const int values)
 {
-   (void)n, (void)room, (void)values;
+   (void)n;
+   (void)room;
+   (void)values;
    return codes;
 }
 PARE_INLINE int8x16_t flip16(uint8x16_t x, const int flip)
