@@ -136,39 +136,23 @@ static inline attention_range range_of(const attention_pass *pass, int64_t b, in
    return (attention_range){ lo > 0 ? lo : 0, hi < PARE_ATTN_BLOCK ? hi : PARE_ATTN_BLOCK };
 }
 
-/* A pair, for tiers that take them one by one. */
-typedef struct attention_pair {
-   const int32_t *raw; /* [64] sums of the row by the keys */
-   int32_t offset;
-   float factor;
-   int64_t lo, hi; /* lo < hi */
-   const kv_block *block;
-   float *max, *sum, *keep, *step;
-   uint8_t *codes; /* [64] */
-} attention_pair;
+/* The pair that comes next, so that none divides. */
+typedef struct pair_place {
+   int64_t b, r;
+} pair_place;
 
-static inline void weigh_pairs(const attention_pass *pass, void (*weigh)(const attention_pair *pair))
+static inline void next_pair(const attention_pass *pass, pair_place *at)
 {
-   const attention_work *w = &pass->work;
-   for (int64_t b = 0; b < pass->blocks; b++) {
-      for (int64_t r = 0; r < pass->n; r++) {
-         int64_t p = b * pass->n + r;
-         attention_range range = range_of(pass, b, r);
-         attention_pair pair = { .raw = w->raw + p * PARE_ATTN_BLOCK,
-                                 .offset = w->offset[r],
-                                 .factor = w->factor[r],
-                                 .lo = range.lo,
-                                 .hi = range.hi,
-                                 .block = &pass->block[b],
-                                 .max = &w->max[r],
-                                 .sum = &w->sum[r],
-                                 .keep = &w->keep[p],
-                                 .step = &w->step[p],
-                                 .codes = w->codes + p * PARE_ATTN_BLOCK };
-         if (range.lo < range.hi) weigh(&pair);
-         else memset(pair.codes, 0, PARE_ATTN_BLOCK);
-      }
-   }
+   bool last = at->r + 1 == pass->n;
+   at->b += last;
+   at->r = last ? 0 : at->r + 1;
+}
+
+/* The scores and then the weights of a pair, in the place of its sums by keys, for tiers that take all pairs of a pass
+ * step by step. */
+static inline float *weights_of(const attention_pass *pass, int64_t p)
+{
+   return (float *)(void *)(pass->work.raw + p * PARE_ATTN_BLOCK);
 }
 
 #endif

@@ -75,18 +75,6 @@ typedef struct pass_numbers {
    float inverse[PAIR_NUMBERS]; /* what codes are made with */
 } pass_numbers;
 
-/* The pair that comes next, so that none divides. */
-typedef struct pair_place {
-   int64_t b, r;
-} pair_place;
-
-PARE_INLINE void next_pair(const attention_pass *pass, pair_place *at)
-{
-   bool last = at->r + 1 == pass->n;
-   at->b += last;
-   at->r = last ? 0 : at->r + 1;
-}
-
 /* A bit a key of the block that counts. */
 PARE_INLINE uint64_t keys_of(const attention_pass *pass, pair_place at, const bool whole)
 {
@@ -98,11 +86,6 @@ PARE_INLINE uint64_t keys_of(const attention_pass *pass, pair_place at, const bo
 PARE_INLINE __mmask16 group_of(uint64_t keys, int g)
 {
    return (__mmask16)(keys >> (16 * g));
-}
-
-PARE_INLINE float *weights_of(const attention_pass *pass, int64_t p)
-{
-   return (float *)(void *)(pass->work.raw + p * PARE_ATTN_BLOCK);
 }
 
 /* Pairs of the tile at `first`, and registers that merge_rows reads for them. */

@@ -7,14 +7,6 @@
 
 enum { TILE_BLOCKS = 4, TILE_ROWS = 6 };
 
-/* acc + the sum of four products of unsigned codes and signed activations, in each of 8 lanes. Assembly for the
- * reason given in avx512_util.h. */
-PARE_INLINE __m256i multiply_add(__m256i acc, __m256i codes, __m256i activations)
-{
-   __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(codes), "x"(activations));
-   return acc;
-}
-
 /* Half a block of one row. */
 PARE_INLINE void store(const pare_linear_i8 *p, int64_t first, int64_t row, __m256i acc)
 {
@@ -35,8 +27,8 @@ PARE_INLINE void store(const pare_linear_i8 *p, int64_t first, int64_t row, __m2
    __m256i w_low##b = v32_load(line##b), w_high##b = v32_load(line##b + 32);
 #define MULTIPLY(r, b)                                                           \
    if (b < blocks) {                                                             \
-      low##r##b = multiply_add(low##r##b, w_low##b, four);            \
-      high##r##b = multiply_add(high##r##b, w_high##b, four);         \
+      low##r##b = v32_dot_codes(low##r##b, w_low##b, four);                     \
+      high##r##b = v32_dot_codes(high##r##b, w_high##b, four);                  \
    }
 #define MULTIPLY_ROW(r)                                      \
    if (r < rows) {                                           \
@@ -112,4 +104,5 @@ void pare_avxvnni_fill(pare_kernels *k)
 {
    k->linear_i8 = linear_i8;
    pare_avxvnni_groups(k);
+   pare_avxvnni_attention_i8(k);
 }

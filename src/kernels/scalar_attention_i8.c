@@ -34,6 +34,17 @@ static void multiply_values(const uint8_t *codes, int64_t ldc, int64_t rows, con
    }
 }
 
+/* A row at a block. */
+typedef struct attention_pair {
+   const int32_t *raw; /* [64] sums of the row by the keys */
+   int32_t offset;
+   float factor;
+   int64_t lo, hi; /* lo < hi */
+   const kv_block *block;
+   float *max, *sum, *keep, *step;
+   uint8_t *codes; /* [64] */
+} attention_pair;
+
 static void weigh(const attention_pair *t)
 {
    int64_t lo = t->lo, hi = t->hi;
@@ -61,7 +72,26 @@ static void weigh(const attention_pair *t)
 
 static void weigh_pass(const attention_pass *pass)
 {
-   weigh_pairs(pass, weigh);
+   const attention_work *w = &pass->work;
+   for (int64_t b = 0; b < pass->blocks; b++) {
+      for (int64_t r = 0; r < pass->n; r++) {
+         int64_t p = b * pass->n + r;
+         attention_range range = range_of(pass, b, r);
+         attention_pair pair = { .raw = w->raw + p * PARE_ATTN_BLOCK,
+                                 .offset = w->offset[r],
+                                 .factor = w->factor[r],
+                                 .lo = range.lo,
+                                 .hi = range.hi,
+                                 .block = &pass->block[b],
+                                 .max = &w->max[r],
+                                 .sum = &w->sum[r],
+                                 .keep = &w->keep[p],
+                                 .step = &w->step[p],
+                                 .codes = w->codes + p * PARE_ATTN_BLOCK };
+         if (range.lo < range.hi) weigh(&pair);
+         else memset(pair.codes, 0, PARE_ATTN_BLOCK);
+      }
+   }
 }
 
 static void add_values(const int32_t *raw, float step, float keep, int64_t n, float *out)

@@ -3,8 +3,8 @@
  * Each tier is a static library compiled with its own instruction set; each of its files ends with one
  * function that writes its entries. The scalar files are compiled twice: plainly (fma by the C library), and,
  * on x86-64, with -mfma, which gives the same bits several times faster and is taken when the processor has
- * FMA. The wide files are compiled for AVX2 and for NEON, each with an int8 product of its own; wide_groups.c for
- * AVX-VNNI too. */
+ * FMA. The wide files are compiled for AVX2 and for NEON, each with an int8 product of its own; wide_groups.c
+ * and wide_attention_i8.c for AVX-VNNI too. */
 #ifndef PARE_KERNELS_TIERS_H
 #define PARE_KERNELS_TIERS_H
 
@@ -48,6 +48,7 @@ pare_linear_groups_function pare_avx2_linear_levels;
 
 /* After pare_avx2_fill, with AVX-VNNI: the int8 products. */
 void pare_avxvnni_groups(pare_kernels *k);
+void pare_avxvnni_attention_i8(pare_kernels *k);
 void pare_avxvnni_fill(pare_kernels *k);
 
 void pare_avx512_linear(pare_kernels *k);

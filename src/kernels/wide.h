@@ -1,7 +1,7 @@
 /* wide: what the AVX2 and the NEON tiers share. Their kernels are the same source, wide_*.c, compiled once for
  * each over the vectors of eight floats, and of 32 bytes, of wide_avx2.h or wide_neon.h (one register, or
  * two); only the int8 product is written for each. A 16-lane sum is two such vectors. AVX-VNNI has its own
- * products and compiles wide_groups.c with them.
+ * products and compiles wide_groups.c and wide_attention_i8.c with them.
  *
  * Inside src/kernels only. */
 #ifndef PARE_KERNELS_WIDE_H

@@ -77,7 +77,7 @@ static void weigh_tile(attention_tile *t)
    }
    v8_store(keep, v8_exp(v8_load(keep)));
    for (int r = 0; r < t->rows; r++) {
-      t->state[r]->sum = pare_fmaf(t->state[r]->sum, keep[r], v8_exponentials(t->p[r], max[r], v8_exp));
+      t->state[r]->sum = pare_fmaf(t->state[r]->sum, keep[r], v8_exponentials(t->p[r], max[r]));
       t->state[r]->max = max[r];
       t->keep[r] = keep[r];
    }

@@ -29,10 +29,10 @@ PARE_INLINE v8_mask v8_less(v8 a, v8 b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ)
 PARE_INLINE v8_mask v8_not_less(v8 a, v8 b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
 PARE_INLINE v8 v8_select(v8_mask m, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, m); }
 
-/* The larger bit patterns, of values without sign. */
+/* The larger bit patterns. */
 PARE_INLINE v8 v8_max_bits(v8 a, v8 b)
 {
-   __m256i x = _mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+   __m256i x = _mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b));
    return _mm256_castsi256_ps(x);
 }
 
@@ -56,6 +56,12 @@ PARE_INLINE v8 v8_scale(v8 x, v8 n)
    half = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
    rest = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
    return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(half)), _mm256_castsi256_ps(rest));
+}
+
+/* The bits of a float n places to the left. */
+PARE_INLINE v8 v8_shift_bits(v8 x, const int n)
+{
+   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), n));
 }
 
 /* x[l] += x[l + 4], + 2, + 1 */
@@ -84,43 +90,6 @@ PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
    return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(minus)));
 }
 
-/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes: pairs of products, 4 channels a
- * register. Keys are unsigned bytes by signed codes, PARE_LINE_OFFSET above theirs; values signed bytes by
- * unsigned codes. */
-#define PARE_LINE_OFFSET 128
-typedef struct line_sums {
-   __m256i of[4];
-} line_sums;
-
-PARE_INLINE line_sums line_sums_zero(void)
-{
-   __m256i zero = _mm256_setzero_si256();
-   return (line_sums){ { zero, zero, zero, zero } };
-}
-
-PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
-{
-   int32_t codes;
-   memcpy(&codes, four, sizeof codes);
-   const __m128i same = _mm_set1_epi32(codes);
-   const __m256i a = values ? _mm256_cvtepu8_epi16(same) : _mm256_cvtepi8_epi16(same);
-   PARE_UNROLL
-   for (int c = 0; c < 4; c++) {
-      __m128i bytes = _mm_load_si128((const __m128i *)(const void *)(line + 16 * c));
-      __m256i w = values ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
-      sums->of[c] = _mm256_add_epi32(sums->of[c], _mm256_madd_epi16(w, a));
-   }
-}
-
-PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
-{
-   PARE_UNROLL
-   for (int c = 0; c < 4; c += 2) {
-      __m256i x = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums->of[c], sums->of[c + 1]), 0xd8);
-      _mm256_storeu_si256((__m256i *)(void *)(out + 4 * c), x);
-   }
-}
-
 PARE_INLINE v8_ints v8_ints_zero(void) { return _mm256_setzero_si256(); }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b) { return _mm256_add_epi32(a, b); }
 PARE_INLINE v8 v8_from_ints(v8_ints x) { return _mm256_cvtepi32_ps(x); }
@@ -133,6 +102,14 @@ PARE_INLINE void v8_store_codes(int8_t *p, v8_ints low, v8_ints high)
    __m256i x = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
    __m128i codes = _mm_packs_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
    _mm_storeu_si128((__m128i *)p, codes);
+}
+
+/* 32 ints of at most 255 as bytes, below 0 as 0. */
+PARE_INLINE void v8_store_weights(uint8_t *p, v8_ints a, v8_ints b, v8_ints c, v8_ints d)
+{
+   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+   __m256i codes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+   _mm256_storeu_si256((__m256i *)(void *)p, _mm256_permutevar8x32_epi32(codes, order));
 }
 
 /* Eight codes as floats. */
@@ -243,6 +220,98 @@ PARE_INLINE v32_sum v32_dot(v32_sum s, v32 levels, v32 four)
 PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
 {
    return _mm256_madd_epi16(s, _mm256_and_si256(factor, _mm256_set1_epi16(0xff)));
+}
+#endif
+
+/* ---- packed lines (16 channels of 4 bytes) by rows of codes, a part of a line at a time ----
+ *
+ * Keys are unsigned bytes, PARE_LINE_OFFSET above their codes, by signed codes; values signed bytes by unsigned codes.
+ * Without VNNI both sides are widened to 16 bits, and sums are of pairs. */
+#define PARE_LINE_OFFSET 128
+typedef struct line_part {
+   __m256i low, high;
+} line_part, part_sums;
+
+PARE_INLINE part_sums part_zero(void) { return (part_sums){ _mm256_setzero_si256(), _mm256_setzero_si256() }; }
+PARE_INLINE part_sums part_offset(part_sums sums, line_part part, const int values)
+{
+   (void)part;
+   (void)values;
+   return sums;
+}
+
+#if defined(__AVXVNNI__)
+enum { PART_CHANNELS = 16 };
+typedef uint8_t part_code;
+
+/* acc + the sum of four products of unsigned and signed bytes, in each of 8 lanes. Assembly for the reason given in
+ * avx512_util.h. */
+PARE_INLINE __m256i v32_dot_codes(__m256i acc, __m256i codes, __m256i activations)
+{
+   __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(codes), "x"(activations));
+   return acc;
+}
+
+PARE_INLINE const part_code *part_codes(const uint8_t *codes, int64_t n, part_code *room, const int values)
+{
+   (void)n;
+   (void)room;
+   (void)values;
+   return codes;
+}
+PARE_INLINE line_part part_load(const uint8_t *line, const int values)
+{
+   (void)values;
+   return (line_part){ v32_load(line), v32_load(line + 32) };
+}
+PARE_INLINE part_sums part_add(part_sums s, line_part part, const part_code *four, const int values)
+{
+   __m256i a = v32_load_four((const int8_t *)four);
+   if (values) return (part_sums){ v32_dot_codes(s.low, a, part.low), v32_dot_codes(s.high, a, part.high) };
+   return (part_sums){ v32_dot_codes(s.low, part.low, a), v32_dot_codes(s.high, part.high, a) };
+}
+PARE_INLINE void part_store(int32_t *out, part_sums s, part_sums offset)
+{
+   (void)offset;
+   v32_store(out, s.low);
+   v32_store(out + 8, s.high);
+}
+#else
+enum { PART_CHANNELS = 8 };
+typedef int16_t part_code;
+
+PARE_INLINE __m256i v32_widen(const uint8_t *p, const int is_signed)
+{
+   __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+   return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+}
+
+/* The codes of a row, n rounded up to 16. */
+PARE_INLINE const part_code *part_codes(const uint8_t *codes, int64_t n, part_code *room, const int values)
+{
+   for (int64_t i = 0; i < n; i += 16) v32_store(room + i, v32_widen(codes + i, !values));
+   return room;
+}
+PARE_INLINE line_part part_load(const uint8_t *line, const int values)
+{
+   return (line_part){ v32_widen(line, values), v32_widen(line + 16, values) };
+}
+PARE_INLINE part_sums part_add(part_sums s, line_part part, const part_code *four, const int values)
+{
+   (void)values;
+   int64_t codes;
+   memcpy(&codes, four, sizeof codes);
+   __m256i x, a = _mm256_set1_epi64x(codes);
+   __asm__("vpmaddwd %[a], %[part_low], %[x]\n\t" "vpmaddwd %[a], %[part_high], %[a]\n\t"
+           "vpaddd %[x], %[low], %[low]\n\t" "vpaddd %[a], %[high], %[high]"
+           : [low] "+x"(s.low), [high] "+x"(s.high), [a] "+x"(a), [x] "=&x"(x)
+           : [part_low] "x"(part.low), [part_high] "x"(part.high));
+   return s;
+}
+PARE_INLINE void part_store(int32_t *out, part_sums s, part_sums offset)
+{
+   (void)offset;
+   v32_store(out, _mm256_permute4x64_epi64(_mm256_hadd_epi32(s.low, s.high), 0xd8));
 }
 #endif
 

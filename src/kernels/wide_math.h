@@ -19,26 +19,28 @@ PARE_INLINE v8 v8_exp(v8 x)
    return v8_scale(v8_add(v8_fma(v8_mul(r, r), q, r), v8_set(1.0f)), n);
 }
 
-/* Of x <= 0 or NaN. */
+/* Of x <= 0 or NaN. What rounds x to n holds n + 101 as an exponent, in its lowest bits, so that 2^(n + 101) is one
+ * shift; the product with it is exact, and the one with 2^-101 rounds. */
 PARE_INLINE v8 v8_exp2_down(v8 x)
 {
+   const v8 magic = v8_set(PARE_EXP_MAGIC + 127.0f + 101.0f);
    x = v8_max(v8_set(PARE_EXP2_LO), x);   /* a NaN stays */
-   v8 n = v8_sub(v8_add(x, v8_set(PARE_EXP_MAGIC)), v8_set(PARE_EXP_MAGIC)), r = v8_sub(x, n);
+   v8 t = v8_add(x, magic), r = v8_sub(x, v8_sub(t, magic));
    v8 p = v8_fma(v8_set(PARE_EXP2_F5), r, v8_set(PARE_EXP2_F4));
    p = v8_fma(p, r, v8_set(PARE_EXP2_F3));
    p = v8_fma(p, r, v8_set(PARE_EXP2_F2));
    p = v8_fma(p, r, v8_set(PARE_EXP2_F1));
-   return v8_scale(v8_fma(p, r, v8_set(1.0f)), n);
+   return v8_mul(v8_mul(v8_fma(p, r, v8_set(1.0f)), v8_shift_bits(t, 23)), v8_set(0x1p-101f));
 }
 
-/* p[64] = f(p - max), f an exponential; returns the 16-lane sum. Where p is -Inf the exponential is +0, which changes
+/* p[64] = exp(p - max); returns the 16-lane sum. Where p is -Inf the exponential is +0, which changes
  * no sum; if max is -Inf too it is NaN, as is then the sum of the keys that count. */
-PARE_INLINE float v8_exponentials(float *p, float max, v8 f(v8))
+PARE_INLINE float v8_exponentials(float *p, float max)
 {
    const v8 largest = v8_set(max);
    v8 low = v8_zero(), high = v8_zero();
    for (int j = 0; j < PARE_ATTN_BLOCK; j += 16) {
-      v8 a = f(v8_sub(v8_load(p + j), largest)), b = f(v8_sub(v8_load(p + j + 8), largest));
+      v8 a = v8_exp(v8_sub(v8_load(p + j), largest)), b = v8_exp(v8_sub(v8_load(p + j + 8), largest));
       v8_store(p + j, a);
       v8_store(p + j + 8, b);
       low = v8_add(low, a);

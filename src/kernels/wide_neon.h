@@ -68,7 +68,7 @@ PARE_INLINE v8 v8_select(v8_mask m, v8 yes, v8 no)
 PARE_INLINE v8 v8_min(v8 a, v8 b) { return v8_select(v8_less(a, b), a, b); }
 PARE_INLINE v8 v8_max(v8 a, v8 b) { return v8_select(v8_less(b, a), a, b); }
 
-/* The larger bit patterns, of values without sign. */
+/* The larger bit patterns. */
 PARE_INLINE v8 v8_max_bits(v8 a, v8 b)
 {
    return (v8){ FLOATS(vmaxq_u32(BITS(a.low), BITS(b.low))), FLOATS(vmaxq_u32(BITS(a.high), BITS(b.high))) };
@@ -101,6 +101,13 @@ PARE_INLINE float32x4_t scale4(float32x4_t x, float32x4_t n)
 /* x * 2^n, n an integer in [-150, 128]: two products, the first exact. */
 PARE_INLINE v8 v8_scale(v8 x, v8 n) { return BOTH(scale4, x, n); }
 
+/* The bits of a float n places to the left. */
+PARE_INLINE v8 v8_shift_bits(v8 x, const int n)
+{
+   const int32x4_t by = vdupq_n_s32(n);
+   return (v8){ FLOATS(vshlq_u32(BITS(x.low), by)), FLOATS(vshlq_u32(BITS(x.high), by)) };
+}
+
 /* x[l] += x[l + 4], + 2, + 1 */
 PARE_INLINE float v8_tree(v8 x)
 {
@@ -132,43 +139,6 @@ PARE_INLINE v8 v8_load_ints(const int32_t *p, int32_t minus)
    return (v8){ vcvtq_f32_s32(vsubq_s32(vld1q_s32(p), m)), vcvtq_f32_s32(vsubq_s32(vld1q_s32(p + 4), m)) };
 }
 
-/* Sums of products of packed lines (16 channels of 4 bytes) and 4 codes, 4 channels a register. Keys' top bits are
- * flipped back, so that both sides are signed (PARE_LINE_OFFSET: what keys are then above their codes); the
- * unsigned codes of values are taken as 128 less, and 128 times the values is added. */
-#define PARE_LINE_OFFSET 0
-typedef struct line_sums {
-   int32x4_t of[4];
-} line_sums;
-
-PARE_INLINE line_sums line_sums_zero(void)
-{
-   int32x4_t zero = vdupq_n_s32(0);
-   return (line_sums){ { zero, zero, zero, zero } };
-}
-
-PARE_INLINE void line_sums_add(line_sums *sums, const uint8_t *line, const void *four, const int values)
-{
-   int32_t codes;
-   memcpy(&codes, four, sizeof codes);
-   const uint8x16_t flip = vdupq_n_u8(0x80), same = vreinterpretq_u8_s32(vdupq_n_s32(codes));
-   const int8x16_t a = vreinterpretq_s8_u8(values ? veorq_u8(same, flip) : same);
-   PARE_UNROLL
-   for (int c = 0; c < 4; c++) {
-      uint8x16_t bytes = vld1q_u8(line + 16 * c);
-      int8x16_t w = vreinterpretq_s8_u8(values ? bytes : veorq_u8(bytes, flip));
-      sums->of[c] = vdotq_s32(sums->of[c], w, a);
-      if (values) {
-         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
-         sums->of[c] = vdotq_s32(sums->of[c], w, vdupq_n_s8(64));
-      }
-   }
-}
-
-PARE_INLINE void line_sums_store(const line_sums *sums, int32_t *out)
-{
-   for (int c = 0; c < 4; c++) vst1q_s32(out + 4 * c, sums->of[c]);
-}
-
 PARE_INLINE v8_ints v8_ints_zero(void) { return (v8_ints){ vdupq_n_s32(0), vdupq_n_s32(0) }; }
 PARE_INLINE v8_ints v8_ints_add(v8_ints a, v8_ints b)
 {
@@ -191,6 +161,17 @@ PARE_INLINE void v8_store_codes(int8_t *p, v8_ints low, v8_ints high)
    int16x8_t a = vcombine_s16(vmovn_s32(low.low), vmovn_s32(low.high));
    int16x8_t b = vcombine_s16(vmovn_s32(high.low), vmovn_s32(high.high));
    vst1q_s8(p, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
+}
+
+/* 32 ints of at most 255 as bytes, below 0 as 0. */
+PARE_INLINE uint8x8_t weights8(v8_ints x)
+{
+   return vqmovun_s16(vcombine_s16(vqmovn_s32(x.low), vqmovn_s32(x.high)));
+}
+PARE_INLINE void v8_store_weights(uint8_t *p, v8_ints a, v8_ints b, v8_ints c, v8_ints d)
+{
+   vst1q_u8(p, vcombine_u8(weights8(a), weights8(b)));
+   vst1q_u8(p + 16, vcombine_u8(weights8(c), weights8(d)));
 }
 
 /* Eight codes as floats. */
@@ -314,6 +295,63 @@ PARE_INLINE int32x4_t times4(int32x4_t s, uint8x16_t factor)
 PARE_INLINE v8_ints v32_times(v32_sum s, v32 factor)
 {
    return (v8_ints){ times4(s.low, factor.low), times4(s.high, factor.high) };
+}
+
+/* ---- packed lines (16 channels of 4 bytes) by rows of codes ----
+ *
+ * Keys' top bits are flipped back, so that both sides are signed (PARE_LINE_OFFSET: what keys are then above their
+ * codes); the unsigned codes of values are taken as 128 less, and 128 times the values, the same for all rows, is added
+ * at the end. */
+#define PARE_LINE_OFFSET 0
+enum { PART_CHANNELS = 16 };
+typedef uint8_t part_code;
+typedef struct line_part {
+   int8x16_t a, b, c, d;
+} line_part;
+typedef struct part_sums {
+   int32x4_t a, b, c, d;
+} part_sums;
+
+PARE_INLINE part_sums part_zero(void)
+{
+   int32x4_t zero = vdupq_n_s32(0);
+   return (part_sums){ zero, zero, zero, zero };
+}
+PARE_INLINE part_sums part_dot(part_sums s, line_part part, int8x16_t four)
+{
+   return (part_sums){ vdotq_s32(s.a, part.a, four), vdotq_s32(s.b, part.b, four), vdotq_s32(s.c, part.c, four),
+                       vdotq_s32(s.d, part.d, four) };
+}
+PARE_INLINE part_sums part_offset(part_sums s, line_part part, const int values)
+{
+   return values ? part_dot(part_dot(s, part, vdupq_n_s8(64)), part, vdupq_n_s8(64)) : s;
+}
+PARE_INLINE const part_code *part_codes(const uint8_t *codes, int64_t n, part_code *room, const int values)
+{
+   (void)n;
+   (void)room;
+   (void)values;
+   return codes;
+}
+PARE_INLINE int8x16_t flip16(uint8x16_t x, const int flip)
+{
+   return vreinterpretq_s8_u8(flip ? veorq_u8(x, vdupq_n_u8(0x80)) : x);
+}
+PARE_INLINE line_part part_load(const uint8_t *line, const int values)
+{
+   return (line_part){ flip16(vld1q_u8(line), !values), flip16(vld1q_u8(line + 16), !values),
+                       flip16(vld1q_u8(line + 32), !values), flip16(vld1q_u8(line + 48), !values) };
+}
+PARE_INLINE part_sums part_add(part_sums s, line_part part, const part_code *four, const int values)
+{
+   return part_dot(s, part, flip16(v32_load_four((const int8_t *)four).low, values));
+}
+PARE_INLINE void part_store(int32_t *out, part_sums s, part_sums offset)
+{
+   vst1q_s32(out, vaddq_s32(s.a, offset.a));
+   vst1q_s32(out + 4, vaddq_s32(s.b, offset.b));
+   vst1q_s32(out + 8, vaddq_s32(s.c, offset.c));
+   vst1q_s32(out + 12, vaddq_s32(s.d, offset.d));
 }
 
 #undef BOTH
