@@ -190,8 +190,7 @@ static pare_status print_head(const view *v, pare_str *out)
    PARE_TRY(print_memory(v, out));
    return pare_str_printf(
       v->ctx, out,
-      "no two regions that live at the same time overlap: %zu pairs apart, %zu in place row on "
-      "row\n",
+      "no two regions that live at the same time overlap: %zu pairs apart, %zu in place\n",
       v->proof.pairs, v->proof.in_place);
 }
 

@@ -56,8 +56,8 @@ typedef struct pare_ctx {
    int threads;                        /* worker threads, [1, 1024] */
    unsigned cpu;                       /* mask of PARE_CPU_* that kernels may use; 0 is the scalar oracle */
    uint64_t seed;
-   size_t reserved;                    /* bytes that were allocated but may not be touched yet, so that the machine does
-                                          not miss them; held against pare_memory_limit (memory.h) */
+   size_t reserved;                    /* bytes that sessions have asked for, touched or not yet: together at most
+                                          pare_memory_limit (memory.h) */
    pare_pool *pool;                    /* made on first use by pool.h */
 } pare_ctx;
 

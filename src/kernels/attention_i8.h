@@ -11,14 +11,15 @@
 #include "kernels/round.h"
 #include "kernels/tiers.h"
 
-/* Rows and blocks of a pass, at most, and their pairs. Of numbers, one a row or a pair, 16 can be read from any on. */
+/* Rows and blocks of a pass, at most, and their pairs. Of numbers, one a pair, 16 can be read from any on. */
 enum {
    TILE_ROWS = 16,
    PASS_BLOCKS = 4,
    PAIRS = TILE_ROWS * PASS_BLOCKS,
-   ROW_NUMBERS = PARE_ATTN_ROWS + 16,
+   ROW_NUMBERS = PARE_ATTN_ROWS,
    PAIR_NUMBERS = PAIRS + 16
 };
+_Static_assert(PARE_ATTN_ROWS % TILE_ROWS == 0, "16 numbers can be read from the first row of any pass on");
 
 /* The parts of a block of 64 positions. */
 typedef struct kv_block {
@@ -50,7 +51,7 @@ typedef struct attention_work {
    float *step;            /* scale of a pair's codes */
 } attention_work;
 
-/* The same as bytes from its beginning; `end` is the size of all. */
+/* Where these lie in the scratch memory, in bytes from its beginning; `end` is its size. */
 typedef struct attention_places {
    int64_t q_stride, dims, sums; /* sums: bytes of a pair's in raw */
    int64_t q, out, raw, codes, numbers, pair_numbers, end;

@@ -104,15 +104,16 @@ static attention_span span_of(const pare_attention_row *rows, int64_t n)
    return s;
 }
 
-/* A call, and where its next pass is: all rows, TILE_ROWS at a time, by some blocks, then by the next. */
+/* A call: all rows, TILE_ROWS at a time, by some blocks, then by the next. */
 typedef struct attention_call {
    const pare_kv_i8 *kv;
    const pare_attention_row *rows;
    int64_t n;
    char *scratch;
    attention_places places;
-   int64_t most; /* blocks of a pass */
-   int64_t row, start, turn;
+   int64_t most;       /* blocks of a pass */
+   int64_t row, start; /* where the next pass begins: its first row, its first position */
+   int64_t turn;       /* of work_of, of the last pass that was made */
    attention_span all, span[(PARE_ATTN_ROWS + TILE_ROWS - 1) / TILE_ROWS]; /* of all rows, of those of a pass */
 } attention_call;
 
@@ -140,25 +141,31 @@ static void pass_at(const attention_call *c, attention_pass *pass)
    pass->rows = c->rows + c->row;
    pass->n = c->n - c->row < TILE_ROWS ? c->n - c->row : TILE_ROWS;
    pass->start = c->start;
-   pass->blocks = pass_blocks(span, c->start, c->most);
+   pass->blocks = span->from < c->start + c->most * PARE_ATTN_BLOCK ? pass_blocks(span, c->start, c->most) : 0;
    pass->groups = groups < PARE_ATTN_BLOCK / PARE_BLOCK ? groups : PARE_ATTN_BLOCK / PARE_BLOCK;
    pass->work = work_of(&c->places, c->scratch, c->row, c->turn);
    int64_t end = c->start + pass->blocks * PARE_ATTN_BLOCK;
    pass->whole = span->all_from <= c->start && span->all_to >= end;
-   if (span->from >= end) pass->blocks = 0;
    for (int64_t b = 0; b < pass->blocks; b++) pass->block[b] = kv_block_of(c->kv, c->start + b * PARE_ATTN_BLOCK);
+}
+
+/* To the next rows, or with the first ones to the next blocks. */
+static void advance(attention_call *c)
+{
+   c->row += TILE_ROWS;
+   if (c->row < c->n) return;
+   c->row = 0;
+   c->start += c->most * PARE_ATTN_BLOCK;
 }
 
 /* Rows that see nothing of some blocks have no pass there. */
 static void next_pass(attention_call *c, attention_pass *pass)
 {
    c->turn = 1 - c->turn;
-   for (pass->blocks = 0; pass->blocks == 0 && c->start < c->all.to;) {
+   pass->blocks = 0;
+   while (pass->blocks == 0 && c->start < c->all.to) {
       pass_at(c, pass);
-      c->row += TILE_ROWS;
-      if (c->row < c->n) continue;
-      c->row = 0;
-      c->start += c->most * PARE_ATTN_BLOCK;
+      advance(c);
    }
 }
 

@@ -137,14 +137,14 @@ PARE_INLINE void score_pairs(const attention_pass *pass, const attention_work *w
    }
 }
 
-/* Lanes of the rows from r on that see something of block b. */
-PARE_INLINE __mmask16 seeing(const attention_pass *pass, int64_t b, int64_t r, const bool whole)
+/* Lanes of the rows that see something of block b. */
+PARE_INLINE __mmask16 seeing(const attention_pass *pass, int64_t b, const bool whole)
 {
-   __mmask16 lanes = pare_lanes(r, pass->n), seen = 0;
+   __mmask16 lanes = pare_lanes(0, pass->n), seen = 0;
    if (whole) return lanes;
-   for (int64_t i = 0; i < 16 && r + i < pass->n; i++) {
-      attention_range range = range_of(pass, b, r + i);
-      seen |= (__mmask16)((range.lo < range.hi) << i);
+   for (int64_t r = 0; r < pass->n; r++) {
+      attention_range range = range_of(pass, b, r);
+      seen |= (__mmask16)((range.lo < range.hi) << r);
    }
    return seen;
 }
@@ -154,15 +154,13 @@ PARE_INLINE void follow_maxima(const attention_pass *pass, const attention_work 
                                const bool whole)
 {
    for (int64_t b = 0; b < pass->blocks; b++) {
-      for (int64_t r = 0; r < pass->n; r += 16) {
-         int64_t p = b * pass->n + r;
-         __mmask16 seen = seeing(pass, b, r, whole);
-         __m512 before = _mm512_loadu_ps(w->max + r);
-         __m512 now = _mm512_mask_max_ps(before, seen, _mm512_loadu_ps(numbers->best + p), before);
-         _mm512_mask_storeu_ps(w->keep + p, seen, pare_exp2_down_ps(_mm512_sub_ps(before, now)));
-         _mm512_mask_storeu_ps(numbers->best + p, seen, now);
-         _mm512_mask_storeu_ps(w->max + r, seen, now);
-      }
+      int64_t p = b * pass->n;
+      __mmask16 seen = seeing(pass, b, whole);
+      __m512 before = _mm512_loadu_ps(w->max);
+      __m512 now = _mm512_mask_max_ps(before, seen, _mm512_loadu_ps(numbers->best + p), before);
+      _mm512_mask_storeu_ps(w->keep + p, seen, pare_exp2_down_ps(_mm512_sub_ps(before, now)));
+      _mm512_mask_storeu_ps(numbers->best + p, seen, now);
+      _mm512_mask_storeu_ps(w->max, seen, now);
    }
 }
 
@@ -227,12 +225,10 @@ PARE_INLINE void follow_sums(const attention_pass *pass, const attention_work *w
                              const bool whole)
 {
    for (int64_t b = 0; b < pass->blocks; b++) {
-      for (int64_t r = 0; r < pass->n; r += 16) {
-         int64_t p = b * pass->n + r;
-         __m512 sum = _mm512_fmadd_ps(_mm512_loadu_ps(w->sum + r), _mm512_loadu_ps(w->keep + p),
-                                      _mm512_loadu_ps(numbers->sum + p));
-         _mm512_mask_storeu_ps(w->sum + r, seeing(pass, b, r, whole), sum);
-      }
+      int64_t p = b * pass->n;
+      __m512 sum =
+         _mm512_fmadd_ps(_mm512_loadu_ps(w->sum), _mm512_loadu_ps(w->keep + p), _mm512_loadu_ps(numbers->sum + p));
+      _mm512_mask_storeu_ps(w->sum, seeing(pass, b, whole), sum);
    }
 }
 

@@ -52,7 +52,7 @@ typedef struct pare_linear_i8 {
    const int32_t *act_sum;   /* [m] sum of the row's codes */
    int64_t m, n;             /* rows, output channels */
    int64_t kq, lda;          /* input channels / 4 rounded up (4 * kq <= PARE_MAX_K), row stride of act */
-   const float *add;         /* [m][n] or NULL, row stride ld_add; may be out itself, else does not overlap it */
+   const float *add;         /* [m][n] or NULL, row stride ld_add; does not overlap out, or is out, ld_add ldo */
    int64_t ld_add;
    float  *out;              /* [m][n], row stride ldo; what lies there during the call may be anything,
                                 unless it is `add` */

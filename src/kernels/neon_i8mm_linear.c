@@ -20,7 +20,11 @@ PARE_INLINE void store_channels(const pare_linear_i8 *p, int64_t first, int64_t 
       const v8 x = { vcvtq_f32_s32(sum), vdupq_n_f32(0.0f) };
       v8 scale = v8_mul(v8_set(p->act_scale[row + r]), v8_load_part(p->w_scale + first, left));
       v8 bias = p->bias ? v8_load_part(p->bias + first, left) : v8_zero();
-      v8_store_part(p->out + (row + r) * p->ldo + first, left, v8_fma(x, scale, bias));
+      v8 result = v8_fma(x, scale, bias);
+      if (p->add) {
+         result = v8_add(result, v8_load_part(p->add + (row + r) * p->ld_add + first, left));
+      }
+      v8_store_part(p->out + (row + r) * p->ldo + first, left, result);
    }
 }
 

@@ -10,7 +10,7 @@
  * window): softmax(scale q . key) times the values, head h with the keys and values of head
  * h / (heads / kv_heads).
  * i8: keys, values and queries, head by head, are replaced by what int8 activations can say of them (op_rules.h,
- * with the rotation of head_dim). The executor also rounds the weights of the values to 7 bits of the largest of 64
+ * with the rotation of head_dim). The executor also rounds the weights of the values to 8 bits of the largest of 64
  * positions, which is not part of this meaning.
  * Without the state (attention_rows.c), q is f32[B, T, heads * head_dim] and k and v are f32[B, S, kv_heads *
  * head_dim], or all three without B; each of the B batches attends its own keys. There may follow one of:

@@ -165,7 +165,8 @@ size_t pare_plan_own_bytes(const pare_plan *plan);
 
 typedef struct pare_plan_proof {
    size_t pairs;    /* of regions that live at the same time, found to share no byte */
-   size_t in_place; /* pairs of which one is computed into the other, row on row, after its last use */
+   size_t in_place; /* pairs of which one is computed into the other, row on row or result on result, after its last
+                       use */
 } pare_plan_proof;
 /* Tells from the steps alone which regions live when, and that each holds its rows, is written before it is
  * read, and shares bytes with nothing that it must not. PARE_INTERNAL naming the regions where that fails.
@@ -194,9 +195,6 @@ pare_step *pare_plan_add_step(pare_ctx *ctx, pare_plan *plan, pare_step_kind kin
 /* A new region; NULL after recording PARE_RESOURCE. */
 pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width, bool of_rows,
                                   int codes);
-/* Take out a step; a region, which no step may use any more. */
-void pare_plan_drop_step(pare_plan *plan, size_t at);
-void pare_plan_drop_region(pare_plan *plan, const pare_region *region);
 /* The new region of output i of the node. PARE_UNSUPPORTED unless it is f32 or i8 [tokens or rows, width]. */
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out);
@@ -219,6 +217,6 @@ int pare_float_storage(const pare_weight *weight);
 pare_status pare_plan_memory(pare_ctx *ctx, pare_plan *plan);
 /* plan_rotation.c, plan_residual.c; once the logits are known */
 void pare_plan_keep_rotations(pare_plan *plan);
-void pare_plan_add_in_products(pare_plan *plan);
+pare_status pare_plan_add_in_products(pare_ctx *ctx, pare_plan *plan);
 
 #endif

@@ -104,20 +104,23 @@ static bool share_bytes(const pare_region *a, const pare_region *b)
    return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
 }
 
-/* The product whose results are b reads of a what it writes. */
-static bool adds(const pare_step *step, const pare_region *a, const pare_region *b)
+/* A stage of one product whose results are b, and which reads of a what it writes. */
+static bool adds(const pare_stage *stage, const pare_region *a, const pare_region *b)
 {
-   return step->kind == PARE_STEP_LINEAR_I8 && step->in[0] != a && step->in[1] == a && pare_step_output(step, 0) == b;
+   const pare_step *step = stage->steps;
+   return stage->n_steps == 1 && step->kind == PARE_STEP_LINEAR_I8 && step->linear.n_parts == 1 && step->in[1] == a &&
+          pare_step_output(step, 0) == b;
 }
 
-/* b is computed into a, row on row. */
-static bool row_on_row(const checker *c, const pare_region *a, const pare_region *b)
+/* b is computed into a, row on row, or by a product that adds a. */
+static bool in_place(const checker *c, const pare_region *a, const pare_region *b)
 {
    const life *la = &c->lives[a->number], *lb = &c->lives[b->number];
    bool same = a->offset == b->offset && a->stride == b->stride && a->of_rows == b->of_rows && !a->codes &&
                !b->codes;
+   const pare_stage *stage = &c->plan->stages[lb->from];
    return same && la->to == lb->from && la->read <= lb->written &&
-          (pare_step_by_rows(c->plan->stages[lb->from].steps) || adds(&c->plan->steps[lb->written], a, b));
+          (pare_step_by_rows(stage->steps) || adds(stage, a, b));
 }
 
 static pare_status compare(checker *c, const pare_region *a, const pare_region *b)
@@ -126,7 +129,7 @@ static pare_status compare(checker *c, const pare_region *a, const pare_region *
       c->proof.pairs++;
       return PARE_OK;
    }
-   if (row_on_row(c, a, b)) {
+   if (in_place(c, a, b)) {
       c->proof.in_place++;
       return PARE_OK;
    }

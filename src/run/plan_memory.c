@@ -2,8 +2,9 @@
  *
  * A life is counted in stages, since inside a stage workers are at different steps: whatever one worker
  * still reads, another must not overwrite with rows of something else. In place means row on row, equally far
- * apart, which is safe within a stage. Offsets are given largest region first, each at the lowest
- * place where no region alive at the same time lies ("greedy by size", Pisarchyk and Lee 2020). */
+ * apart, which is safe within a stage of rows; or, of a product that adds, each result on what is added to it.
+ * Offsets are given largest region first, each at the lowest place where no region alive at the same time lies
+ * ("greedy by size", Pisarchyk and Lee 2020). */
 #include <stdlib.h>
 
 #include "run/plan.h"

@@ -37,21 +37,6 @@ pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width,
    return region;
 }
 
-void pare_plan_drop_step(pare_plan *plan, size_t at)
-{
-   plan->n_steps--;
-   memmove(&plan->steps[at], &plan->steps[at + 1], (plan->n_steps - at) * sizeof *plan->steps);
-}
-
-void pare_plan_drop_region(pare_plan *plan, const pare_region *region)
-{
-   plan->n_regions--;
-   for (size_t i = region->number; i < plan->n_regions; i++) {
-      plan->regions[i] = plan->regions[i + 1];
-      plan->regions[i]->number = i;
-   }
-}
-
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out)
 {

@@ -11,25 +11,34 @@
 /* Of longer inputs sums may have to wait in the place of the results (avx512_linear.c). */
 enum { LONGEST = 8192 };
 
-/* How often steps from `from` on read it. */
-static size_t count_reads(const pare_plan *plan, const pare_region *region, size_t from)
+#define NEVER SIZE_MAX
+
+/* Who uses a region: the step that writes it, how often it is read, the last step that reads it and the one before. */
+typedef struct usage {
+   size_t made, reads, last, before;
+} usage;
+
+static void note_read(usage *u, size_t step)
 {
-   size_t n = 0;
-   for (size_t i = from; i < plan->n_steps; i++)
-      n += (plan->steps[i].in[0] == region) + (plan->steps[i].in[1] == region);
-   return n;
+   u->reads++;
+   if (u->last == NEVER || step >= u->last) {
+      u->before = u->last;
+      u->last = step;
+   } else if (u->before == NEVER || step > u->before) u->before = step;
 }
 
-/* The step that writes it. */
-static size_t maker_of(const pare_plan *plan, const pare_region *region)
+static void find_usage(const pare_plan *plan, usage *all)
 {
-   for (size_t i = 0; i < plan->n_steps; i++)
-      for (size_t out = 0; out < pare_step_outputs(&plan->steps[i]); out++)
-         if (pare_step_output(&plan->steps[i], out) == region) return i;
-   return plan->n_steps;
+   for (size_t i = 0; i < plan->n_regions; i++) all[i] = (usage){ NEVER, 0, NEVER, NEVER };
+   for (size_t i = 0; i < plan->n_steps; i++) {
+      const pare_step *step = &plan->steps[i];
+      for (int in = 0; in < 2; in++)
+         if (step->in[in]) note_read(&all[step->in[in]->number], i);
+      for (size_t out = 0; out < pare_step_outputs(step); out++) all[pare_step_output(step, out)->number].made = i;
+   }
 }
 
-/* Whether the product alone gives these results, and can add in place. */
+/* Whether the product alone gives these results, and adds nothing yet. */
 static bool can_add(const pare_step *product)
 {
    return product->kind == PARE_STEP_LINEAR_I8 && product->linear.n_parts == 1 && !product->linear.activation &&
@@ -37,43 +46,70 @@ static bool can_add(const pare_step *product)
 }
 
 /* The step whose results are `product`, where it can add `other` in place of the step at `sum`; else NULL. */
-static pare_step *adder_of(const pare_plan *plan, size_t sum, const pare_region *product, const pare_region *other)
+static pare_step *adder_of(const pare_plan *plan, const usage *all, size_t sum, const pare_region *product,
+                           const pare_region *other)
 {
-   size_t at = maker_of(plan, product);
-   if (at >= sum || !can_add(&plan->steps[at]) || maker_of(plan, other) >= at) return NULL;
-   bool needed = product->kept || other->kept || count_reads(plan, product, 0) != 1;
-   return needed || count_reads(plan, other, at) != 1 ? NULL : &plan->steps[at];
+   const usage *results = &all[product->number], *added = &all[other->number];
+   if (product->kept || other->kept || other->stride != plan->steps[sum].out->stride) return NULL;
+   if (results->made == NEVER || results->reads != 1 || !can_add(&plan->steps[results->made])) return NULL;
+   bool before = added->made != NEVER && added->made < results->made;
+   bool last = added->last == sum && (added->before == NEVER || added->before < results->made);
+   return before && last ? &plan->steps[results->made] : NULL;
 }
 
-/* The sum is the product's; a norm of it stays. */
-static void take_over(pare_plan *plan, size_t at, pare_step *product, pare_region *added)
+/* The sum is the product's; a norm of it stays, a mere sum has nothing left to do. */
+static void take_over(usage *all, pare_step *sum, size_t at, pare_step *product, pare_region *added)
 {
-   pare_step *sum = &plan->steps[at];
    pare_region *results = product->linear.parts[0].out;
    product->in[1] = added;
    product->linear.parts[0].out = sum->out;
-   pare_plan_drop_region(plan, results);
+   all[sum->out->number].made = all[results->number].made;
+   all[results->number].made = NEVER;
+   sum->in[0] = sum->in[1] = NULL;
    if (sum->kind == PARE_STEP_ADD) {
-      pare_plan_drop_step(plan, at);
+      sum->kind = PARE_STEP_COUNT;
       return;
    }
    sum->kind = sum->norm.layer ? PARE_STEP_LAYER_NORM : PARE_STEP_RMS_NORM;
    sum->in[0] = sum->out;
-   sum->in[1] = NULL;
+   note_read(&all[sum->out->number], at);
    sum->out = sum->norm.normed;
    sum->norm.normed = NULL;
 }
 
-void pare_plan_add_in_products(pare_plan *plan)
+static void try_sum(pare_plan *plan, usage *all, size_t at)
 {
-   for (size_t i = plan->n_steps; i-- > 0;) {
-      const pare_step *step = &plan->steps[i];
-      if (step->kind != PARE_STEP_RESIDUAL_NORM && step->kind != PARE_STEP_ADD) continue;
-      for (int in = 0; in < 2; in++) {
-         pare_step *product = adder_of(plan, i, step->in[in], step->in[1 - in]);
-         if (!product) continue;
-         take_over(plan, i, product, step->in[1 - in]);
-         break;
-      }
+   pare_step *sum = &plan->steps[at];
+   if (sum->kind != PARE_STEP_RESIDUAL_NORM && sum->kind != PARE_STEP_ADD) return;
+   for (int in = 0; in < 2; in++) {
+      pare_region *added = sum->in[1 - in];
+      pare_step *product = adder_of(plan, all, at, sum->in[in], added);
+      if (!product) continue;
+      take_over(all, sum, at, product, added);
+      return;
    }
+}
+
+/* Steps that have nothing left to do, and regions that nothing writes. */
+static void leave_out(pare_plan *plan, const usage *all)
+{
+   size_t steps = 0, regions = 0;
+   for (size_t i = 0; i < plan->n_steps; i++)
+      if (plan->steps[i].kind != PARE_STEP_COUNT) plan->steps[steps++] = plan->steps[i];
+   for (size_t i = 0; i < plan->n_regions; i++)
+      if (all[i].made != NEVER) plan->regions[regions++] = plan->regions[i];
+   for (size_t i = 0; i < regions; i++) plan->regions[i]->number = i;
+   plan->n_steps = steps;
+   plan->n_regions = regions;
+}
+
+pare_status pare_plan_add_in_products(pare_ctx *ctx, pare_plan *plan)
+{
+   usage *all = pare_alloc_array(ctx, plan->n_regions + 1, sizeof *all);
+   if (!all) return PARE_RESOURCE;
+   find_usage(plan, all);
+   for (size_t i = 0; i < plan->n_steps; i++) try_sum(plan, all, i);
+   leave_out(plan, all);
+   pare_free(ctx, all);
+   return PARE_OK;
 }

@@ -8,7 +8,8 @@
  * registers, as the kernel likes.
  *
  * Activations of 16 bits are two rows of int8 codes, which meet the weights in one product; with h and l its results
- * of the high and the low codes, each as linear_i8 gives it, an output is (h + l) + bias, rounded at each sign. */
+ * of the high and the low codes, each as linear_i8 gives it, an output is (h + l) + bias, then + the residual, rounded
+ * at each sign. */
 #include "quant/group_layout.h"
 #include "run/step.h"
 
