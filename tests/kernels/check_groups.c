@@ -47,6 +47,20 @@ static pare_linear_i8 make_product(check *c, int64_t m, int64_t n, int64_t k)
    return p;
 }
 
+typedef struct groups_product {
+   const pare_linear_i8 *args;
+   const pare_groups *w;
+   void *lines;
+   int64_t first, blocks;
+} groups_product;
+
+static void run_in_place(check *c, void *out, void *of)
+{
+   const groups_product *p = of;
+   pare_linear_i8 args = check_in_place(p->args, p->first, out);
+   c->k->linear_groups(c->k, &args, p->w, p->lines, p->first, p->blocks + 3);
+}
+
 static void compare_products(check *c, pare_groups w, pare_linear_i8 p)
 {
    int64_t m = p.m, n = p.n, k = w.k, group = w.group;
@@ -59,6 +73,8 @@ static void compare_products(check *c, pare_groups w, pare_linear_i8 p)
    p.out = got.data;
    c->k->linear_groups(c->k, &p, &w, lines.data, first, blocks + 3);
    check_same(c, "linear_groups", got, want, false);
+   groups_product of = { &p, &w, lines.data, first, blocks };
+   if (p.add) check_told(c, "linear_groups adding in place", want, run_in_place, &of);
    check_reset(c);
 }
 

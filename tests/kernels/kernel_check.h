@@ -51,6 +51,9 @@ void check_true(check *c, const char *what, bool holds);
 /* The bytes of `want` again where the tier is told other sizes of caches: run writes them to `out`. */
 void check_told(check *c, const char *what, check_out want, void (*run)(check *c, void *out, void *of), void *of);
 
+/* The product with what it adds at `out`, where its results go; blocks before `first` are left as they are. */
+pare_linear_i8 check_in_place(const pare_linear_i8 *product, int64_t first, float *out);
+
 void check_int8(check *c);
 void check_int8_blocks(check *c);   /* more blocks, rows and inputs than a kernel takes at a time */
 void check_groups(check *c);

@@ -212,9 +212,8 @@ static inline int tiny_body(tiny_text *t, const tiny *m)
    return tiny_node(t, "linear", "head", 0, input, "\"embed.0\"", "", "rows", m->vocab);
 }
 
-static inline void tiny_print(tiny_text *t, const tiny *m, pare_str *out)
+static inline void tiny_print(tiny_text *t, const tiny *m, int logits, pare_str *out)
 {
-   int logits = tiny_body(t, m);
    pare_str_printf(t->ctx, out,
                    "graph \"tiny\" {\ninput %%tokens : i32[tokens]\ninput %%positions : i32[tokens]\n"
                    "input %%sequences : i32[tokens]\ninput %%rows : i32[rows]\n");
@@ -277,12 +276,12 @@ static inline void tiny_quantize(pare_ctx *ctx, pare_graph *graph, const tiny *m
    }
 }
 
-static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
+/* The model of a text that is written but for its head; the text is done with. */
+static inline pare_model *tiny_model_of(pare_ctx *ctx, const tiny *m, tiny_text *t, int logits)
 {
-   tiny_text t = { .ctx = ctx };
    pare_str text = { 0 };
    pare_model *model;
-   tiny_print(&t, m, &text);
+   tiny_print(t, m, logits, &text);
    assert_ok(ctx, pare_model_create(ctx, &model));
    model->context = m->context;
    model->vocab = m->vocab;
@@ -292,9 +291,16 @@ static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
    assert_ok(ctx, pare_graph_validate(ctx, model->graph, PARE_INTERNAL));
    if (m->fused) assert_ok(ctx, pare_pipeline_fuse(ctx, model));
    pare_str_finish(ctx, &text);
-   pare_str_finish(ctx, &t.weights);
-   pare_str_finish(ctx, &t.nodes);
+   pare_str_finish(ctx, &t->weights);
+   pare_str_finish(ctx, &t->nodes);
    return model;
+}
+
+static inline pare_model *tiny_model(pare_ctx *ctx, const tiny *m)
+{
+   tiny_text t = { .ctx = ctx };
+   int logits = tiny_body(&t, m);
+   return tiny_model_of(ctx, m, &t, logits);
 }
 
 static inline void tiny_tokens(const tiny *m, uint64_t seed, uint32_t *tokens, int64_t n)
@@ -302,6 +308,33 @@ static inline void tiny_tokens(const tiny *m, uint64_t seed, uint32_t *tokens, i
    pare_rng rng;
    pare_rng_seed(&rng, seed);
    for (int64_t i = 0; i < n; i++) tokens[i] = (uint32_t)pare_rng_below(&rng, (uint64_t)m->vocab);
+}
+
+enum { TINY_MOST_TOKENS = 1024 };
+
+/* Logits [n][vocab] of a sequence at slot `slot`, in batches of at most `chunk` tokens. */
+static inline float *tiny_run(pare_ctx *ctx, const pare_model *model, const uint32_t *tokens, int64_t n, int64_t chunk,
+                              int64_t slot)
+{
+   pare_session *session;
+   pare_session_options options = { .slots = slot + 1, .tokens = chunk, .rows = chunk };
+   float *all = malloc((size_t)(n * model->vocab) * sizeof *all);
+   assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
+   for (int64_t from = 0; from < n; from += chunk) {
+      int32_t positions[TINY_MOST_TOKENS], slots[TINY_MOST_TOKENS], rows[TINY_MOST_TOKENS];
+      int64_t count = n - from < chunk ? n - from : chunk;
+      for (int32_t i = 0; i < count; i++) {
+         positions[i] = (int32_t)from + i;
+         slots[i] = (int32_t)slot;
+         rows[i] = i;
+      }
+      pare_batch batch = { count, tokens + from, positions, slots, count, rows };
+      const float *logits;
+      assert_ok(ctx, pare_session_step(ctx, session, &batch, &logits));
+      memcpy(all + from * model->vocab, logits, (size_t)(count * model->vocab) * sizeof *all);
+   }
+   pare_session_destroy(ctx, session);
+   return all;
 }
 
 #endif

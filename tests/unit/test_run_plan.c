@@ -99,6 +99,7 @@ END_TEST
 static tiny variant(uint64_t seed)
 {
    static const char *const floats[] = { "f32", "f16", "bf16" }, *const acts[] = { NULL, "i16", "f32" };
+   static const char *const caches[] = { "f32", "f16", "i8" };
    pare_rng rng;
    pare_rng_seed(&rng, seed);
    tiny m = pare_rng_below(&rng, 2) ? tiny_gpt2() : tiny_llama();
@@ -106,7 +107,7 @@ static tiny variant(uint64_t seed)
    m.i8 = pare_rng_below(&rng, 2);
    m.bits = pare_rng_below(&rng, 2) ? 2 + (int)pare_rng_below(&rng, 3) : 0;
    m.weights = floats[pare_rng_below(&rng, 3)];
-   m.cache = pare_rng_below(&rng, 2) ? "f16" : "f32";
+   m.cache = caches[pare_rng_below(&rng, 3)];
    m.ffn = 32 + 4 * (int)pare_rng_below(&rng, 60);
    m.vocab = 5 + (int)pare_rng_below(&rng, 90);
    m.act = acts[pare_rng_below(&rng, 3)];
@@ -179,17 +180,38 @@ static size_t spoil_places(pare_ctx *ctx, pare_plan *plan)
    return spoilt;
 }
 
+/* The last product that adds: what is added was overwritten before, or is read once more after. */
+static size_t spoil_sums(pare_ctx *ctx, pare_plan *plan)
+{
+   pare_plan_proof proof;
+   size_t at = plan->n_steps - 1;
+   while (at > 0 && !(plan->steps[at].kind == PARE_STEP_LINEAR_I8 && plan->steps[at].in[1])) at--;
+   if (at == 0) return 0;
+   pare_step *product = &plan->steps[at], *after = product + 1, own = *product, own_after = *after;
+   product->in[1] = own.in[1]->same_as;
+   ck_assert_ptr_nonnull(product->in[1]);
+   assert_fails(ctx, pare_plan_check(ctx, plan, &proof), PARE_INTERNAL, "overlap");
+   *product = own;
+   after->in[0] = own.in[1];
+   assert_fails(ctx, pare_plan_check(ctx, plan, &proof), PARE_INTERNAL, "overlap");
+   *after = own_after;
+   assert_ok(ctx, pare_plan_check(ctx, plan, &proof));
+   return 1;
+}
+
 START_TEST(the_proof_finds_what_is_wrong)
 {
    pare_ctx ctx;
    unit_heap heap;
    unit_heap_init(&ctx, &heap);
    pare_plan_proof proof;
-   for (uint64_t seed = 0; seed < 4; seed++) {
+   size_t sums = 0;
+   for (uint64_t seed = 0; seed < 8; seed++) {
       tiny m = variant(seed);
       pare_model *model = tiny_model(&ctx, &m);
       pare_plan *plan = variant_plan(&ctx, seed, model);
       ck_assert_uint_gt(spoil_places(&ctx, plan), 10);
+      sums += spoil_sums(&ctx, plan);
       pare_region *region = plan->regions[1];
       region->offset += 4;
       assert_fails(&ctx, pare_plan_check(&ctx, plan, &proof), PARE_INTERNAL, "is not aligned");
@@ -218,6 +240,7 @@ START_TEST(the_proof_finds_what_is_wrong)
       pare_plan_destroy(&ctx, plan);
       pare_model_destroy(&ctx, model);
    }
+   ck_assert_uint_gt(sums, 1);
    ck_assert_int_eq(heap.blocks, 0);
 }
 END_TEST

@@ -4,32 +4,7 @@
 #include "base/memory.h"
 #include "test_run_models.h"
 
-enum { N = 23, MOST_TOKENS = 1024 };
-
-/* Logits [n][vocab] of a sequence at slot `slot`, in batches of at most `chunk` tokens. */
-static float *run_sequence(pare_ctx *ctx, const pare_model *model, const uint32_t *tokens, int64_t n,
-                           int64_t chunk, int64_t slot)
-{
-   pare_session *session;
-   pare_session_options options = { .slots = slot + 1, .tokens = chunk, .rows = chunk };
-   float *all = malloc((size_t)(n * model->vocab) * sizeof *all);
-   assert_ok(ctx, pare_session_create(ctx, model, &options, &session));
-   for (int64_t from = 0; from < n; from += chunk) {
-      int32_t positions[MOST_TOKENS], slots[MOST_TOKENS], rows[MOST_TOKENS];
-      int64_t count = n - from < chunk ? n - from : chunk;
-      for (int32_t i = 0; i < count; i++) {
-         positions[i] = (int32_t)from + i;
-         slots[i] = (int32_t)slot;
-         rows[i] = i;
-      }
-      pare_batch batch = { count, tokens + from, positions, slots, count, rows };
-      const float *logits;
-      assert_ok(ctx, pare_session_step(ctx, session, &batch, &logits));
-      memcpy(all + from * model->vocab, logits, (size_t)(count * model->vocab) * sizeof *all);
-   }
-   pare_session_destroy(ctx, session);
-   return all;
-}
+enum { N = 23, MOST_TOKENS = TINY_MOST_TOKENS };
 
 static pare_status decode(pare_ctx *ctx, void *user, const pare_weight *weight, float *out)
 {
@@ -81,7 +56,7 @@ static void check_reference(pare_ctx *ctx, const tiny *m, double tolerance)
    uint32_t tokens[N];
    tiny_tokens(m, 5, tokens, N);
    pare_model *model = tiny_model(ctx, m);
-   float *found = run_sequence(ctx, model, tokens, N, 10, 0), *expected = evaluate(ctx, model, m, tokens, N);
+   float *found = tiny_run(ctx, model, tokens, N, 10, 0), *expected = evaluate(ctx, model, m, tokens, N);
    double d = difference(found, expected, N * m->vocab);
    ck_assert_msg(d <= tolerance, "%s %s cache, weights %s%s: %g", m->gpt2 ? "gpt2" : "llama", m->cache,
                  m->weights, m->i8 ? " i8" : "", d);
@@ -154,7 +129,7 @@ START_TEST(fused_as_unfused)
       m.fused = false;
       pare_model *plain = tiny_model(&ctx, &m);
       ck_assert_uint_lt(fused->graph->n_nodes, plain->graph->n_nodes);
-      float *a = run_sequence(&ctx, fused, tokens, N, 10, 0), *b = run_sequence(&ctx, plain, tokens, N, 10, 0);
+      float *a = tiny_run(&ctx, fused, tokens, N, 10, 0), *b = tiny_run(&ctx, plain, tokens, N, 10, 0);
       ck_assert_int_eq(memcmp(a, b, (size_t)(N * m.vocab) * sizeof *a), 0);
       free(a);
       free(b);
@@ -240,12 +215,12 @@ static void check_bits(pare_ctx *ctx, const tiny *m, int64_t n)
    int64_t all = n * m->vocab;
    tiny_tokens(m, 6, tokens, n);
    pare_model *model = tiny_model(ctx, m);
-   float *first = run_sequence(ctx, model, tokens, n, n < 64 ? n : 64, 0);
+   float *first = tiny_run(ctx, model, tokens, n, n < 64 ? n : 64, 0);
    for (int i = 0; i < 6; i++) {
       static const int64_t chunks[] = { 1, 7, 33, 33, 5, 33 };
       ctx->threads = i % 3 + 1;
       ctx->cpu = i >= 3 ? 0 : pare_cpu_detect();
-      float *again = run_sequence(ctx, model, tokens, n, chunks[i], i);
+      float *again = tiny_run(ctx, model, tokens, n, chunks[i], i);
       assert_same(again, first, all, m->i8 ? "i8" : "f32");
       free(again);
    }
@@ -314,10 +289,10 @@ START_TEST(same_bits_of_many_rows)
       m.head_dim = m.gpt2 ? m.head_dim : 64;
       tiny_tokens(&m, 6, tokens, MOST_TOKENS);
       pare_model *model = tiny_model(&ctx, &m);
-      float *first = run_sequence(&ctx, model, tokens, MOST_TOKENS, 64, 0);
+      float *first = tiny_run(&ctx, model, tokens, MOST_TOKENS, 64, 0);
       for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) {
          ctx.threads = cuts[c].threads;
-         float *again = run_sequence(&ctx, model, tokens, MOST_TOKENS, cuts[c].rows, 0);
+         float *again = tiny_run(&ctx, model, tokens, MOST_TOKENS, cuts[c].rows, 0);
          assert_same(again, first, (int64_t)MOST_TOKENS * m.vocab, "many rows");
          free(again);
       }
@@ -371,7 +346,7 @@ START_TEST(sequences_do_not_meet)
    tiny_tokens(&m, 1, a, N);
    tiny_tokens(&m, 2, b, N);
    pare_model *model = tiny_model(&ctx, &m);
-   float *alone[2] = { run_sequence(&ctx, model, a, N, N, 0), run_sequence(&ctx, model, b, N, N, 0) };
+   float *alone[2] = { tiny_run(&ctx, model, a, N, N, 0), tiny_run(&ctx, model, b, N, N, 0) };
    pare_session *session;
    assert_ok(&ctx, pare_session_create(&ctx, model, &(pare_session_options){ .slots = 3 }, &session));
    for (int32_t i = 0; i < N + 3; i++) {
@@ -466,7 +441,7 @@ START_TEST(goes_back)
    tiny_tokens(&m, 1, a, N);
    tiny_tokens(&m, 2, b, N);
    memcpy(b, a, 9 * sizeof *b);
-   float *expected = run_sequence(&ctx, model, b, N, N, 0);
+   float *expected = tiny_run(&ctx, model, b, N, N, 0);
    pare_session *session;
    const float *logits;
    assert_ok(&ctx,
