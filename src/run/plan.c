@@ -53,6 +53,7 @@ static pare_status make_plan(pare_ctx *ctx, pare_plan *plan, const pare_graph *g
    PARE_TRY(find_logits(ctx, plan, graph));
    pare_plan_keep_rotations(plan);
    PARE_TRY(pare_plan_add_in_products(ctx, plan));
+   pare_plan_tidy(plan);
    PARE_TRY(group_steps(ctx, plan));
    return pare_plan_memory(ctx, plan);
 }

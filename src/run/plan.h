@@ -215,8 +215,11 @@ int pare_float_storage(const pare_weight *weight);
 
 /* Lifetimes, work in place, offsets (plan_memory.c). */
 pare_status pare_plan_memory(pare_ctx *ctx, pare_plan *plan);
-/* plan_rotation.c, plan_residual.c; once the logits are known */
+/* plan_rotation.c, plan_residual.c; once the logits are known. What they leave nothing to do is a step of the kind
+ * PARE_STEP_COUNT. */
 void pare_plan_keep_rotations(pare_plan *plan);
 pare_status pare_plan_add_in_products(pare_ctx *ctx, pare_plan *plan);
+/* Takes out such steps, and regions that no step writes. */
+void pare_plan_tidy(pare_plan *plan);
 
 #endif

@@ -37,6 +37,25 @@ pare_region *pare_plan_add_region(pare_ctx *ctx, pare_plan *plan, int64_t width,
    return region;
 }
 
+void pare_plan_tidy(pare_plan *plan)
+{
+   size_t steps = 0, regions = 0;
+   for (size_t i = 0; i < plan->n_regions; i++) plan->regions[i]->made = SIZE_MAX;
+   for (size_t i = 0; i < plan->n_steps; i++) {
+      if (plan->steps[i].kind == PARE_STEP_COUNT) continue;
+      plan->steps[steps++] = plan->steps[i];
+      for (size_t out = 0; out < pare_step_outputs(&plan->steps[i]); out++)
+         pare_step_output(&plan->steps[i], out)->made = i;
+   }
+   for (size_t i = 0; i < plan->n_regions; i++) {
+      if (plan->regions[i]->made == SIZE_MAX) continue;
+      plan->regions[i]->number = regions;
+      plan->regions[regions++] = plan->regions[i];
+   }
+   plan->n_steps = steps;
+   plan->n_regions = regions;
+}
+
 pare_status pare_plan_output(pare_ctx *ctx, pare_plan *plan, const pare_node *node, size_t i,
                              pare_region **out)
 {

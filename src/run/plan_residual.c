@@ -65,13 +65,13 @@ static void take_over(usage *all, pare_step *sum, size_t at, pare_step *product,
    product->linear.parts[0].out = sum->out;
    all[sum->out->number].made = all[results->number].made;
    all[results->number].made = NEVER;
-   sum->in[0] = sum->in[1] = NULL;
    if (sum->kind == PARE_STEP_ADD) {
-      sum->kind = PARE_STEP_COUNT;
+      *sum = (pare_step){ .kind = PARE_STEP_COUNT };
       return;
    }
    sum->kind = sum->norm.layer ? PARE_STEP_LAYER_NORM : PARE_STEP_RMS_NORM;
    sum->in[0] = sum->out;
+   sum->in[1] = NULL;
    note_read(&all[sum->out->number], at);
    sum->out = sum->norm.normed;
    sum->norm.normed = NULL;
@@ -90,26 +90,12 @@ static void try_sum(pare_plan *plan, usage *all, size_t at)
    }
 }
 
-/* Steps that have nothing left to do, and regions that nothing writes. */
-static void leave_out(pare_plan *plan, const usage *all)
-{
-   size_t steps = 0, regions = 0;
-   for (size_t i = 0; i < plan->n_steps; i++)
-      if (plan->steps[i].kind != PARE_STEP_COUNT) plan->steps[steps++] = plan->steps[i];
-   for (size_t i = 0; i < plan->n_regions; i++)
-      if (all[i].made != NEVER) plan->regions[regions++] = plan->regions[i];
-   for (size_t i = 0; i < regions; i++) plan->regions[i]->number = i;
-   plan->n_steps = steps;
-   plan->n_regions = regions;
-}
-
 pare_status pare_plan_add_in_products(pare_ctx *ctx, pare_plan *plan)
 {
    usage *all = pare_alloc_array(ctx, plan->n_regions + 1, sizeof *all);
    if (!all) return PARE_RESOURCE;
    find_usage(plan, all);
    for (size_t i = 0; i < plan->n_steps; i++) try_sum(plan, all, i);
-   leave_out(plan, all);
    pare_free(ctx, all);
    return PARE_OK;
 }

@@ -4,8 +4,6 @@
  * head. Products of them rotate their input in blocks of K. Where these are the same blocks, and nothing else reads
  * the results, neither is done: the transform is its own inverse. A step that would do nothing else is left out.
  * Whether products share a step does not matter, so that a graph runs to the same bits whatever was fused. */
-#include <string.h>
-
 #include "run/plan.h"
 
 /* Whether all that reads the region rotates it, in such blocks. */
@@ -22,33 +20,17 @@ static bool is_rotated_by_all(const pare_plan *plan, const pare_region *region, 
    return is_read && !region->kept;
 }
 
-static void drop_step(pare_plan *plan, size_t at)
-{
-   plan->n_steps--;
-   memmove(&plan->steps[at], &plan->steps[at + 1], (plan->n_steps - at) * sizeof *plan->steps);
-}
-
-static void drop_region(pare_plan *plan, const pare_region *region)
-{
-   plan->n_regions--;
-   for (size_t i = region->number; i < plan->n_regions; i++) {
-      plan->regions[i] = plan->regions[i + 1];
-      plan->regions[i]->number = i;
-   }
-}
-
 /* Takes out a step whose result is its input: who reads the one reads the other. */
 static void leave_out(pare_plan *plan, size_t at)
 {
    pare_region *in = plan->steps[at].in[0], *out = plan->steps[at].out;
-   drop_step(plan, at);
+   plan->steps[at] = (pare_step){ .kind = PARE_STEP_COUNT };
    for (size_t i = at; i < plan->n_steps; i++)
       for (size_t n = 0; n < sizeof plan->steps->in / sizeof *plan->steps->in; n++)
          if (plan->steps[i].in[n] == out) plan->steps[i].in[n] = in;
-   drop_region(plan, out);
 }
 
-/* From the last one on: who then reads the region in place of a step that was dropped is not met again. */
+/* From the last one on: who then reads the region in place of a step that was left out is not met again. */
 static void stop_rotating(pare_plan *plan, const pare_region *region)
 {
    for (size_t i = plan->n_steps; i-- > 0;) {
